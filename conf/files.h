@@ -1,0 +1,30 @@
+/*
+ * Where the bytes of configuration files come from: the disk (which also
+ * remembers each file read), or a sealed bundle made of what was
+ * remembered, handed to a child as a descriptor.
+ */
+#ifndef CONF_FILES_H
+#define CONF_FILES_H
+
+#include "conf/bytes.h"
+#include "conf/error.h"
+
+struct conf_files;
+
+/* From the disk; every file read is remembered for files_seal(). */
+struct conf_files *files_disk(void);
+/* From a bundle; the descriptor is borrowed and mapped. */
+struct conf_files *files_bundle(int fd, struct error *error);
+void files_free(struct conf_files *files);
+
+/* The whole file; stays valid until files_free().  -1 with the reason. */
+int files_get(struct conf_files *files, const char *path, struct view *bytes,
+	      struct error *error);
+/* A sealed memfd with all that was read, path of the configuration first;
+ * -1 with the reason. */
+int files_seal(struct conf_files *files, const char *conf_path,
+	       struct error *error);
+/* The configuration's path in a bundle. */
+const char *files_conf_path(const struct conf_files *files);
+
+#endif

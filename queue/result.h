@@ -1,0 +1,36 @@
+/*
+ * What became of one recipient in one attempt.  Always this struct, from
+ * the wire to the log line, the store and the report.
+ */
+#ifndef QUEUE_RESULT_H
+#define QUEUE_RESULT_H
+
+#include <stdbool.h>
+
+#include "conf/bytes.h"
+
+enum outcome { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED };
+
+/* Who is blamed decides who backs off: a host its lane, a message or a
+ * recipient only itself. */
+enum blame { BLAME_NONE, BLAME_HOST, BLAME_MESSAGE, BLAME_RECIPIENT };
+
+enum { RESULT_TEXT_MAX = 500, RESULT_HOST_MAX = 256 };
+
+struct result {
+	enum outcome outcome;
+	enum blame blame;
+	int reply_code;           /* 0: no reply was involved */
+	char status[12];          /* "2.0.0", "4.7.5", ... RFC 3463 */
+	char text[RESULT_TEXT_MAX]; /* the reply, or our reason; one line,
+	                             * escaped */
+	char host[RESULT_HOST_MAX]; /* "mx5.de.tuv.com[192.0.2.1]:25", "" */
+	char proof[RESULT_TEXT_MAX]; /* "TLSv1.3 ... verified ..." or "" */
+	bool hop_has_dsn;         /* the next hop offered DSN (RFC 3461) */
+};
+
+void result_set(struct result *result, enum outcome outcome, enum blame blame,
+		const char *status, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#endif

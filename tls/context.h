@@ -1,0 +1,33 @@
+/*
+ * TLS contexts: one for all outbound connections, one per certificate for
+ * inbound ones.  Immutable once made; shared by reference count.
+ */
+#ifndef TLS_CONTEXT_H
+#define TLS_CONTEXT_H
+
+#include "conf/conf.h"
+
+struct tls_context;
+
+/* Once per process, before anything else of tls/. */
+void tls_start(void);
+
+struct tls_context *tls_client_context(struct error *error);
+/* From PEM; `hostname` names the certificate when both views are empty:
+ * then a self-signed one is made. */
+struct tls_context *tls_server_context(struct view chain_pem,
+				       struct view key_pem,
+				       struct error *error);
+/* A self-signed certificate and key for a host name, as PEM. */
+int tls_self_signed(const char *hostname, struct buffer *chain_pem,
+		    struct buffer *key_pem, struct error *error);
+struct tls_context *tls_context_hold(struct tls_context *context);
+void tls_context_free(struct tls_context *context);
+
+/* Checks without using: certificate and key belong together, a trust file
+ * holds at least one certificate. Used when the configuration is read. */
+int tls_check_pair(struct view chain_pem, struct view key_pem,
+		   struct error *error);
+int tls_check_trust(struct view bytes, size_t *count, struct error *error);
+
+#endif
