@@ -69,9 +69,16 @@ void buffer_clear(struct buffer *b);
 void buffer_wipe(struct buffer *b);
 
 /*
+ * The UTF-8 character (RFC 3629, strict) that the text begins with: its
+ * length, 0 when there is none.
+ */
+size_t bytes_utf8(struct view text, uint32_t *point);
+
+/*
  * Text for people: printable ASCII as it is, valid UTF-8 above it as it
  * is, all else and the backslash as \xNN; cut at `max` bytes of output
- * with "..." appended.
+ * with "..." appended.  What is invisible or turns the reading direction
+ * is escaped too.
  */
 void bytes_escape(struct buffer *out, struct view text, size_t max);
 
