@@ -40,6 +40,14 @@ void net_literal(const struct net_address *a, char out[NET_TEXT_MAX]);
 
 /* An address without port, with or without brackets round IPv6. */
 int net_parse(struct view text, struct net_address *out);
+/*
+ * Takes `host:port`, `[v6]:port` or either without port apart; the host
+ * keeps its brackets, *port stays as it was when none is written.  -1 when
+ * a port is no number or brackets do not close.
+ */
+int net_split_port(struct view text, struct view *host, uint16_t *port);
+/* An address and its port, or `port` where none is written. */
+int net_parse_port(struct view text, uint16_t port, struct net_address *out);
 /* raw is 4 or 16 bytes in network order. */
 int net_from_raw(const unsigned char *raw, size_t len, struct net_address *out);
 
