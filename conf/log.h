@@ -20,12 +20,14 @@ enum { LOG_LINE_MAX = 4096, LOG_VALUE_MAX = 512 };
 /* A line under construction; lives on the caller's stack. */
 struct log_line {
 	enum log_level level;
-	size_t len;
+	bool is_truncated; /* a field did not fit; none follows */
+	size_t len;        /* 0: below the least level, nothing is built */
 	char text[LOG_LINE_MAX];
 };
 
-/* `process` ("worker-0") stands in every line. Starts the writer thread
- * (call after fork). Before log_open() lines go straight to fd. */
+/* `process` ("worker-0") stands in every line, "" in none. Starts the writer
+ * thread (call after fork, before other threads; a child forked later may
+ * log only after its exec). Without log_open() lines go straight to stderr. */
 void log_open(int fd, enum log_format format, enum log_level least,
 	      const char *process);
 /* Writes out what waits, for at most one second. */

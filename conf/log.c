@@ -1,0 +1,386 @@
+/*
+ * The log.  A line is built on the caller's stack, then copied into a ring
+ * under a mutex; one thread of its own writes out as much as lies there in
+ * one piece.  So the caller waits for no disk, pipe or terminal.  What does
+ * not fit is dropped and counted; the count is written once a write
+ * succeeds again.  The one mutable global of the house.
+ */
+#include "conf/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	RING_SIZE = 256 * 1024,
+	BATCH_MAX = 64 * 1024,
+	CLOSE_SECONDS = 1,
+	TAIL_ROOM = 24, /* for ` truncated=yes`, the brace, the newline */
+};
+
+static const char *const level_names[] = { "debug", "info", "notice",
+					   "warning", "error" };
+
+/* Belongs to the writer thread once the log has given it up. */
+struct ring {
+	size_t head, used;
+	bool is_closing, is_abandoned, is_idle, last_failed;
+	int fd;
+	pthread_t writer;
+	unsigned char bytes[RING_SIZE];
+};
+
+/* All but the settings is guarded by the lock; the settings are fixed
+ * before there is a second thread. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t filled, drained;
+	struct ring *ring; /* NULL: not open */
+	uint64_t dropped;
+	enum log_format format;
+	enum log_level least;
+	char process[32];
+} state = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.filled = PTHREAD_COND_INITIALIZER,
+	.least = LOG_INFO,
+};
+
+/* Appends if the line keeps room for its tail; false when it does not. */
+static bool line_add(struct log_line *line, struct view text)
+{
+	if (text.len > LOG_LINE_MAX - TAIL_ROOM - line->len)
+		return false;
+	memcpy(line->text + line->len, text.at, text.len);
+	line->len += text.len;
+	return true;
+}
+
+static void line_finish(struct log_line *line)
+{
+	if (state.format == LOG_JSON)
+		line->text[line->len++] = '}';
+	line->text[line->len++] = '\n';
+}
+
+static void format_time(char out[32])
+{
+	struct timespec now;
+	struct tm utc;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(out + len, 32 - len, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* Quoted where a reader could not tell where the value ends. */
+static void text_value(struct buffer *out, struct view value)
+{
+	bool quotes = !value.len;
+
+	for (size_t i = 0; i < value.len; i++)
+		quotes |= value.at[i] == ' ' || value.at[i] == '"' ||
+			  value.at[i] == '=';
+	if (!quotes) {
+		buffer_append(out, value);
+		return;
+	}
+	buffer_append_byte(out, '"');
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] == '"')
+			buffer_append(out, VIEW("\\x22"));
+		else
+			buffer_append_byte(out, value.at[i]);
+	}
+	buffer_append_byte(out, '"');
+}
+
+/* RFC 8259 7; bytes_escape() has left no control byte. */
+static void json_value(struct buffer *out, struct view value)
+{
+	buffer_append_byte(out, '"');
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.at[i] == '"' || value.at[i] == '\\')
+			buffer_append_byte(out, '\\');
+		buffer_append_byte(out, value.at[i]);
+	}
+	buffer_append_byte(out, '"');
+}
+
+/* A whole field or nothing; what is left out is told by a last field. */
+static void line_field(struct log_line *line, const char *key,
+		       struct view value, bool is_number)
+{
+	bool json = state.format == LOG_JSON;
+	struct buffer field = { 0 };
+
+	if (!line->len || line->is_truncated)
+		return;
+	buffer_printf(&field, json ? ",\"%s\":" : " %s=", key);
+	if (is_number)
+		buffer_append(&field, value);
+	else if (json)
+		json_value(&field, value);
+	else
+		text_value(&field, value);
+	line->is_truncated = !line_add(line, buffer_view(&field));
+	buffer_clear(&field);
+	if (line->is_truncated)
+		line->len += (size_t)snprintf(
+			line->text + line->len, TAIL_ROOM, "%s",
+			json ? ",\"truncated\":true" : " truncated=yes");
+}
+
+void log_begin(struct log_line *line, enum log_level level, const char *event)
+{
+	const char *form = "%s %s %.64s";
+	char when[32];
+
+	line->level = level;
+	line->len = 0;
+	line->is_truncated = false;
+	if (level < state.least)
+		return;
+	format_time(when);
+	if (state.format == LOG_JSON)
+		form = "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%.64s\"";
+	line->len = (size_t)snprintf(line->text, 256, form, when,
+				     level_names[level], event);
+	if (state.process[0])
+		log_str(line, "process", state.process);
+}
+
+void log_view(struct log_line *line, const char *key, struct view value)
+{
+	struct buffer escaped = { 0 };
+
+	if (!line->len)
+		return;
+	bytes_escape(&escaped, value, LOG_VALUE_MAX);
+	line_field(line, key, buffer_view(&escaped), false);
+	buffer_clear(&escaped);
+}
+
+void log_str(struct log_line *line, const char *key, const char *value)
+{
+	log_view(line, key, view_of(value ? value : ""));
+}
+
+void log_num(struct log_line *line, const char *key, int64_t value)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRId64, value);
+	line_field(line, key, view_of(digits), true);
+}
+
+static bool ring_put(struct ring *ring, const char *text, size_t len)
+{
+	size_t tail = (ring->head + ring->used) % RING_SIZE;
+	size_t first = RING_SIZE - tail;
+
+	if (len > RING_SIZE - ring->used)
+		return false;
+	if (first > len)
+		first = len;
+	memcpy(ring->bytes + tail, text, first);
+	memcpy(ring->bytes, text + first, len - first);
+	ring->used += len;
+	return true;
+}
+
+/* Writes all of it; -1 when the log's target refuses. */
+static int write_all(int fd, const unsigned char *at, size_t len)
+{
+	while (len) {
+		ssize_t put = write(fd, at, len);
+
+		if (put >= 0) {
+			at += put;
+			len -= (size_t)put;
+		} else if (errno == EAGAIN) {
+			/* A descriptor shared with one who made it
+			 * non-blocking. */
+			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT },
+			     1, -1);
+		} else if (errno != EINTR) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static uint64_t count_lines(const unsigned char *at, size_t len)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < len; i++)
+		count += at[i] == '\n';
+	return count;
+}
+
+/* With the lock held: says how many lines were lost, when it can be said. */
+static void report_dropped(struct ring *ring)
+{
+	struct log_line line;
+
+	if (!state.dropped || ring->last_failed)
+		return;
+	log_begin(&line, LOG_WARNING, "log-dropped");
+	log_num(&line, "count", (int64_t)state.dropped);
+	line_finish(&line);
+	if (ring_put(ring, line.text, line.len))
+		state.dropped = 0;
+}
+
+/* One batch, with the lock given up while it is written. */
+static void write_batch(struct ring *ring)
+{
+	size_t len = RING_SIZE - ring->head;
+	const unsigned char *at = ring->bytes + ring->head;
+	int failed;
+
+	if (len > ring->used)
+		len = ring->used;
+	if (len > BATCH_MAX)
+		len = BATCH_MAX;
+	pthread_mutex_unlock(&state.lock);
+	failed = write_all(ring->fd, at, len);
+	pthread_mutex_lock(&state.lock);
+	ring->head = (ring->head + len) % RING_SIZE;
+	ring->used -= len;
+	ring->last_failed = failed != 0;
+	if (failed)
+		state.dropped += count_lines(at, len);
+	else if (!ring->is_abandoned)
+		report_dropped(ring);
+}
+
+static void *writer_run(void *arg)
+{
+	struct ring *ring = arg;
+	bool is_ours;
+
+	pthread_mutex_lock(&state.lock);
+	while (!ring->is_abandoned && (ring->used || !ring->is_closing)) {
+		if (ring->used) {
+			write_batch(ring);
+			continue;
+		}
+		ring->is_idle = true;
+		pthread_cond_wait(&state.filled, &state.lock);
+		ring->is_idle = false;
+	}
+	is_ours = ring->is_abandoned;
+	ring->is_idle = true;
+	if (!is_ours)
+		pthread_cond_broadcast(&state.drained);
+	pthread_mutex_unlock(&state.lock);
+	if (is_ours)
+		free(ring);
+	return NULL;
+}
+
+void log_open(int fd, enum log_format format, enum log_level least,
+	      const char *process)
+{
+	struct ring *ring = must_alloc(sizeof(*ring));
+	pthread_condattr_t monotonic;
+	sigset_t all, old;
+
+	log_close();
+	ring->fd = fd;
+	state.format = format;
+	state.least = least;
+	snprintf(state.process, sizeof(state.process), "%s", process);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&state.drained, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	/* Signals are for the loop; SIGPIPE comes back as EPIPE. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&ring->writer, NULL, writer_run, ring))
+		abort();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_mutex_lock(&state.lock);
+	state.ring = ring;
+	pthread_mutex_unlock(&state.lock);
+}
+
+void log_close(void)
+{
+	struct ring *ring;
+	struct timespec limit;
+	bool is_stuck;
+
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_sec += CLOSE_SECONDS;
+	pthread_mutex_lock(&state.lock);
+	ring = state.ring;
+	if (!ring) {
+		pthread_mutex_unlock(&state.lock);
+		return;
+	}
+	state.ring = NULL;
+	ring->is_closing = true;
+	pthread_cond_signal(&state.filled);
+	while (!(ring->is_idle && !ring->used))
+		if (pthread_cond_timedwait(&state.drained, &state.lock, &limit))
+			break;
+	is_stuck = !ring->is_idle || ring->used;
+	/* In write(): the thread keeps the ring and ends when it can. */
+	ring->is_abandoned = is_stuck;
+	pthread_mutex_unlock(&state.lock);
+	if (is_stuck) {
+		pthread_detach(ring->writer);
+	} else {
+		pthread_join(ring->writer, NULL);
+		free(ring);
+	}
+}
+
+void log_end(struct log_line *line)
+{
+	struct ring *ring;
+
+	if (!line->len)
+		return;
+	line_finish(line);
+	pthread_mutex_lock(&state.lock);
+	ring = state.ring;
+	if (!ring)
+		write_all(STDERR_FILENO, (unsigned char *)line->text,
+			  line->len);
+	else if (!ring_put(ring, line->text, line->len))
+		state.dropped++;
+	else if (ring->is_idle)
+		pthread_cond_signal(&state.filled);
+	pthread_mutex_unlock(&state.lock);
+}
+
+void log_say(enum log_level level, const char *event, const char *format, ...)
+{
+	char text[LOG_VALUE_MAX + 1];
+	struct log_line line;
+	va_list args;
+
+	log_begin(&line, level, event);
+	if (!line.len)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_str(&line, "reason", text);
+	log_end(&line);
+}
