@@ -4,7 +4,7 @@
 #	deps.sh build | test | wolfssl-source | wolfssl-system
 #
 # Each line of a set is a Debian package and what shows that it is there: a
-# program, or a header below the include folders. Nothing is asked of apt
+# program, a header below the include folders or a Perl module. Nothing is asked of apt
 # unless something is missing. Where there is no apt the list is printed.
 set -eu
 
@@ -38,6 +38,7 @@ clang             clang
 python3           python3
 curl              curl
 swaks             swaks
+libnet-ssleay-perl Net::SSLeay
 openssl           openssl
 gnutls-bin        gnutls-cli
 strace            strace
@@ -54,6 +55,7 @@ PATH=$PATH:/usr/sbin:/sbin
 is_there() {
 	case $1 in
 	/*) test -e "$1" ;;
+	*::*) perl "-M$1" -e 1 2>/dev/null ;;
 	*.h) test -e "/usr/include/$1" || test -e "/usr/local/include/$1" ||
 		test -e "/usr/include/$(uname -m)-linux-gnu/$1" ;;
 	*) command -v "$1" >/dev/null ;;
