@@ -68,7 +68,7 @@ struct tls_facts {
 	enum chain_verdict chain;
 	char chain_reason[FACTS_TEXT_MAX]; /* names the certificate at fault */
 	/* verified certificates above the leaf, nearest first */
-	struct facts_certificate verified[FACTS_CHAIN_MAX];
+	struct facts_certificate *verified;
 	size_t verified_count;
 	bool leaf_is_anchor;
 };

@@ -1,0 +1,37 @@
+/*
+ * What the wire proved: clearing it, and its verdicts in words.
+ */
+#include "tls/facts.h"
+
+#include <stdlib.h>
+
+void facts_clear(struct tls_facts *facts)
+{
+	free(facts->names);
+	free(facts->verified);
+	*facts = (struct tls_facts){ 0 };
+}
+
+const char *chain_verdict_text(enum chain_verdict verdict)
+{
+	static const char *const texts[] = {
+		[CHAIN_NOT_ASKED] = "not asked",
+		[CHAIN_HOLDS] = "holds",
+		[CHAIN_NO_CERTIFICATE] = "no certificate was presented",
+		[CHAIN_UNREADABLE] = "a certificate cannot be read",
+		[CHAIN_SELF_SIGNED] = "self-signed and not trusted",
+		[CHAIN_UNKNOWN_CA] = "issued by no trusted CA",
+		[CHAIN_BAD_SIGNATURE] = "a signature is wrong",
+		[CHAIN_EXPIRED] = "expired",
+		[CHAIN_NOT_YET_VALID] = "not yet valid",
+		[CHAIN_NOT_A_CA] = "issued by what is no CA",
+		[CHAIN_PATH_TOO_LONG] = "more CAs below a CA than it allows",
+		[CHAIN_WRONG_PURPOSE] = "not meant for servers",
+		[CHAIN_WEAK_KEY] = "a key is too weak",
+		[CHAIN_WEAK_SIGNATURE] = "a signature algorithm is too weak",
+		[CHAIN_NAME_CONSTRAINT] = "outside of what the CA may name",
+	};
+	size_t i = (size_t)verdict;
+
+	return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : "unknown";
+}
