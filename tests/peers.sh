@@ -10,6 +10,7 @@
 # the packages cannot be had.
 set -eu
 
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/postern/peers
 
 case ${1-} in

@@ -13,6 +13,7 @@ set -eu
 
 suite=trixie
 here=$(cd "$(dirname "$0")" && pwd)
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/postern
 cc=${CC:-cc}
 # The library is C: what compiles ours decides nothing there but the speed, so
