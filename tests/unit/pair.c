@@ -164,5 +164,7 @@ void pair_close(struct pair *pair)
 	buffer_clear(&pair->server.got);
 	if (pair->socket >= 0)
 		close(pair->socket);
+	/* those that finish wait for the peer's end */
+	pair_run(pair, 0.02);
 	ev_loop_destroy(pair->loop);
 }
