@@ -1,0 +1,116 @@
+/*
+ * What the command line says to people.  The table of verbs is the only
+ * place that knows them all.
+ */
+#include "relay/cli.h"
+
+#include "relay/verbs.h"
+
+#include <string.h>
+
+const struct cli_verb cli_verbs[] = {
+	{"serve",	   "[-c FILE]",		"run the relay in the foreground",
+	  "Logs to standard error. SIGTERM stops it once what is in hand is "
+	  "finished (at\nmost `stop-limit`), a second one at once; what is "
+	  "left stays in the spool.", verb_serve	     },
+	{ "config check", "[-c FILE]",	       "check the configuration, start nothing",
+	  "Reads the configuration and every file that it names. Prints "
+	  "warnings, or where\nand what is wrong and what would be right. "
+	  "Exit status 0 or 78.",	  verb_config_check},
+	{ "resolve",	     "[-c FILE] TYPE NAME", "ask the DNS as the relay does",
+	  "TYPE is A, AAAA, MX, TXT, TLSA or CNAME. Prints what kind of "
+	  "answer came, whether\nDNSSEC proves it, and the records. Exit "
+	  "status 0 for any proper answer, also for\n\"there is none\", "
+	  "and 75 for an error.",	  verb_resolve     },
+	{ "lab",		 "[-c FILE]",	      "play the gateways of the `lab` sections",
+	  "Virtual gateways that take every message and store it as a file, "
+	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
+	  "this program.",	    verb_lab	   },
+};
+
+const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);
+
+/* How many words of `words` begin argv; 0 when not all of them do. */
+static int match(const char *words, int argc, char **argv)
+{
+	int count = 0;
+
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (count >= argc || strlen(argv[count]) != len ||
+		    strncmp(argv[count], words, len) != 0)
+			return 0;
+		count++;
+		words += len;
+		words += strspn(words, " ");
+	}
+	return count;
+}
+
+const struct cli_verb *cli_find(int argc, char **argv, int *words)
+{
+	for (size_t i = 0; i < cli_verb_count; i++) {
+		*words = match(cli_verbs[i].words, argc, argv);
+		if (*words > 0)
+			return &cli_verbs[i];
+	}
+	return NULL;
+}
+
+void cli_help(FILE *out)
+{
+	fputs("Postern: accepts mail, keeps it safe, forwards it over verified "
+	      "TLS.\n\n",
+	      out);
+	for (size_t i = 0; i < cli_verb_count; i++)
+		fprintf(out, "  postern %-13s %-20s %s\n", cli_verbs[i].words,
+			cli_verbs[i].usage, cli_verbs[i].summary);
+	fputs("\n  postern help VERB, --help, --version\n\n"
+	      "-c FILE, --config FILE    instead of " POSTERN_CONF "\n",
+	      out);
+}
+
+void cli_help_verb(FILE *out, const struct cli_verb *verb)
+{
+	fprintf(out, "postern %s %s: %s\n\n%s\n", verb->words, verb->usage,
+		verb->summary, verb->help);
+}
+
+void cli_version(FILE *out)
+{
+	fputs("postern " POSTERN_VERSION "\n", out);
+}
+
+/* Letters that are the same from the front and from the back. */
+static size_t likeness(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strcspn(b, " ");
+	size_t front = 0, back = 0;
+
+	while (front < a_len && front < b_len && a[front] == b[front])
+		front++;
+	while (front + back < a_len && front + back < b_len &&
+	       a[a_len - back - 1] == b[b_len - back - 1])
+		back++;
+	return front + back;
+}
+
+void cli_unknown(FILE *out, const char *word)
+{
+	const struct cli_verb *best = NULL;
+	size_t best_likeness = 2;
+
+	for (size_t i = 0; i < cli_verb_count; i++) {
+		size_t same = likeness(word, cli_verbs[i].words);
+
+		if (same > best_likeness) {
+			best = &cli_verbs[i];
+			best_likeness = same;
+		}
+	}
+	fprintf(out, "postern: there is no \"%s\"", word);
+	if (best)
+		fprintf(out, "; did you mean `postern %s`?", best->words);
+	fputs(" (postern --help lists all)\n", out);
+}

@@ -1,0 +1,83 @@
+/*
+ * The verbs that are short; a long one has a room of its own.
+ */
+#include "relay/verbs.h"
+
+#include "conf/files.h"
+#include "relay/supervise.h"
+#include "relay/vet.h"
+#include "tls/context.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static int wants_nothing(int argc, char **argv)
+{
+	if (argc == 0)
+		return 0;
+	fprintf(stderr, "postern: what is \"%s\" for?\n", argv[0]);
+	return EX_USAGE;
+}
+
+int verb_serve(const char *conf_path, int argc, char **argv)
+{
+	int status = wants_nothing(argc, argv);
+
+	return status ? status : supervise_run(conf_path);
+}
+
+static void print_warning(void *arg, const char *text)
+{
+	(void)arg;
+	printf("warning: %s\n", text);
+}
+
+int verb_config_check(const char *conf_path, int argc, char **argv)
+{
+	struct conf_files *files;
+	struct conf *conf;
+	struct error error;
+	int status = wants_nothing(argc, argv);
+
+	if (status)
+		return status;
+	tls_start();
+	files = files_disk();
+	conf = conf_read(conf_path, files, &error);
+	if (!conf || vet_conf(conf, &error)) {
+		fprintf(stderr, "postern: %s\n", error.text);
+		status = EX_CONFIG;
+	} else {
+		conf_warnings(conf, print_warning, NULL);
+		printf("%s: no errors\n", conf_path);
+	}
+	conf_free(conf);
+	files_free(files);
+	return status;
+}
+
+/* postern-lab lies beside this program, or is found as any other. */
+int verb_lab(const char *conf_path, int argc, char **argv)
+{
+	char path[PATH_MAX + sizeof("-lab")];
+	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX);
+	char *command[] = { "postern-lab", "-c", NULL, NULL };
+	int status = wants_nothing(argc, argv);
+
+	if (status)
+		return status;
+	command[2] = strdup(conf_path);
+	if (len > 0) {
+		memcpy(path + len, "-lab", sizeof("-lab"));
+		execv(path, command);
+	}
+	execvp(command[0], command);
+	fprintf(stderr, "postern: postern-lab: %s\n", strerror(errno));
+	free(command[2]);
+	return EX_UNAVAILABLE;
+}
