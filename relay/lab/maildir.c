@@ -1,0 +1,307 @@
+/*
+ * The lab's store.  The body is collected in a nameless file; at the end a
+ * file in tmp/ gets the block of X-Lab- lines and the body behind it, is
+ * synced, and appears in new/.  It waits for the disk: a lab may.
+ */
+#include "relay/lab/maildir.h"
+
+#include "queue/envelope.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FOLDER_MODE = 0755, FILE_MODE = 0644, HEADER_MAX = 1000 };
+
+struct maildir {
+	struct ev_loop *loop;
+	char *folder;
+	char *gateway;
+};
+
+struct message {
+	struct maildir *maildir;
+	intake_callback *call;
+	void *arg;
+	char id[MESSAGE_ID_LEN + 1];
+	int body; /* -1: could not be made */
+	bool is_failed;
+	enum intake_event end;
+	ev_timer report; /* the end, said on the loop's next turn */
+};
+
+static void name_message(char id[MESSAGE_ID_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	unsigned char chance[MESSAGE_ID_LEN] = { 0 };
+
+	if (getrandom(chance, sizeof(chance), 0) < 0)
+		abort();
+	for (size_t i = 0; i < MESSAGE_ID_LEN; i++)
+		id[i] = digits[chance[i] % 32];
+	id[MESSAGE_ID_LEN] = '\0';
+}
+
+static void path_of(const struct message *m, const char *part,
+		    char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s/%s.%s", m->maildir->folder, part, m->id,
+		 m->maildir->gateway);
+}
+
+static int write_all(int fd, struct view bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.at, bytes.len);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		bytes = view_from(bytes, n > 0 ? (size_t)n : 0);
+	}
+	return 0;
+}
+
+static int copy_body(int from, int to)
+{
+	unsigned char bytes[65536];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(from, bytes, sizeof(bytes), at)) > 0) {
+		if (write_all(to, view_make(bytes, (size_t)n)))
+			return -1;
+		at += n;
+	}
+	return n < 0 ? -1 : 0;
+}
+
+static bool has_room(void *store, uint64_t size)
+{
+	(void)store;
+	(void)size;
+	return true;
+}
+
+static void on_report(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct message *m = watcher->data;
+	intake_callback *call = m->call;
+	void *arg = m->arg;
+	enum intake_event end = m->end;
+
+	(void)loop;
+	(void)events;
+	free(m);
+	call(arg, end);
+}
+
+static void *begin(void *store, intake_callback *call, void *arg)
+{
+	struct message *m = must_alloc(sizeof(*m));
+	char path[PATH_MAX];
+
+	m->maildir = store;
+	m->call = call;
+	m->arg = arg;
+	name_message(m->id);
+	path_of(m, "tmp", path);
+	m->body = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (m->body >= 0)
+		unlink(path);
+	else
+		m->failure = errno;
+	ev_timer_init(&m->report, on_report, 0., 0.);
+	m->report.data = m;
+	return m;
+}
+
+static const char *id(void *message)
+{
+	const struct message *m = message;
+
+	return m->id;
+}
+
+static void append(void *message, struct view bytes)
+{
+	struct message *m = message;
+
+	if (!m->failure && write_all(m->body, bytes))
+		m->failure = errno;
+}
+
+static bool is_full(void *message)
+{
+	(void)message;
+	return false;
+}
+
+static void add_line(struct buffer *out, const char *name, const char *value)
+{
+	buffer_printf(out, "X-Lab-%s: ", name);
+	bytes_escape(out, view_of(value), HEADER_MAX);
+	buffer_append(out, VIEW("\r\n"));
+}
+
+static void compose_head(struct buffer *out, const struct message *m,
+			 const struct envelope *envelope,
+			 const struct tls_facts *facts)
+{
+	char text[128];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	add_line(out, "Gateway", m->maildir->gateway);
+	add_line(out, "Client", envelope->client ? envelope->client : "");
+	if (facts && facts->is_tls)
+		snprintf(text, sizeof(text), "%s %s", facts->version,
+			 facts->cipher);
+	else
+		snprintf(text, sizeof(text), "none");
+	add_line(out, "TLS", text);
+	add_line(out, "From", envelope->sender);
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		add_line(out, "To", envelope->recipients[i].address);
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	add_line(out, "Received", text);
+}
+
+static int sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int status = -1;
+
+	if (fd >= 0) {
+		status = fsync(fd);
+		close(fd);
+	}
+	return status;
+}
+
+static int publish(const struct message *m, struct view head)
+{
+	char draft[PATH_MAX], final[PATH_MAX], folder[PATH_MAX];
+	int fd, status;
+
+	path_of(m, "tmp", draft);
+	path_of(m, "new", final);
+	snprintf(folder, sizeof(folder), "%s/new", m->maildir->folder);
+	fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	if (fd < 0)
+		return -1;
+	status = write_all(fd, head) || copy_body(m->body, fd) || fsync(fd);
+	if (close(fd) || status || rename(draft, final) ||
+	    sync_folder(folder)) {
+		int saved = errno;
+
+		unlink(draft);
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
+static void say_stored(const struct message *m)
+{
+	struct log_line line;
+	char path[PATH_MAX];
+
+	path_of(m, "new", path);
+	log_begin(&line, LOG_INFO, "stored");
+	log_str(&line, "id", m->id);
+	log_str(&line, "name", m->maildir->gateway);
+	log_str(&line, "file", path);
+	log_end(&line);
+}
+
+static void commit(void *message, struct envelope *envelope,
+		   const struct tls_facts *facts)
+{
+	struct message *m = message;
+	struct buffer head = { 0 };
+
+	compose_head(&head, m, envelope, facts);
+	if (!m->failure && publish(m, buffer_view(&head)))
+		m->failure = errno;
+	m->end = INTAKE_STORED;
+	if (m->failure) {
+		m->end = m->failure == ENOSPC ? INTAKE_NO_ROOM : INTAKE_FAILED;
+		log_say(LOG_ERROR, "warning", "%s: %s", m->maildir->folder,
+			strerror(m->failure));
+	} else {
+		say_stored(m);
+	}
+	buffer_clear(&head);
+	envelope_free(envelope);
+	if (m->body >= 0)
+		close(m->body);
+	ev_timer_start(m->maildir->loop, &m->report);
+}
+
+static void forget(void *message)
+{
+	struct message *m = message;
+
+	/* After commit() only the report was open. */
+	if (ev_is_active(&m->report))
+		ev_timer_stop(m->maildir->loop, &m->report);
+	else if (m->body >= 0)
+		close(m->body);
+	free(m);
+}
+
+const struct store_verbs maildir_verbs = {
+	.has_room = has_room,
+	.begin = begin,
+	.id = id,
+	.append = append,
+	.is_full = is_full,
+	.commit = commit,
+	.abort = forget,
+};
+
+static int make_folder(const char *folder, const char *part,
+		       struct error *error)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s", folder, part);
+	if (mkdir(path, FOLDER_MODE) && errno != EEXIST)
+		return error_errno(error, "store \"%s\"", path);
+	return 0;
+}
+
+struct maildir *maildir_new(struct ev_loop *loop, const char *folder,
+			    const char *gateway, struct error *error)
+{
+	struct maildir *maildir;
+
+	if (make_folder(folder, "", error) ||
+	    make_folder(folder, "/tmp", error) ||
+	    make_folder(folder, "/new", error) ||
+	    make_folder(folder, "/cur", error))
+		return NULL;
+	maildir = must_alloc(sizeof(*maildir));
+	maildir->loop = loop;
+	maildir->folder = must_strdup(folder);
+	maildir->gateway = must_strdup(gateway);
+	return maildir;
+}
+
+void maildir_free(struct maildir *maildir)
+{
+	if (!maildir)
+		return;
+	free(maildir->folder);
+	free(maildir->gateway);
+	free(maildir);
+}
