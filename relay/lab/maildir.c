@@ -32,8 +32,8 @@ struct message {
 	intake_callback *call;
 	void *arg;
 	char id[MESSAGE_ID_LEN + 1];
-	int body; /* -1: could not be made */
-	bool is_failed;
+	int body;    /* -1: could not be made */
+	int failure; /* errno of the first thing that failed */
 	enum intake_event end;
 	ev_timer report; /* the end, said on the loop's next turn */
 };
