@@ -17,9 +17,12 @@ struct conf_files *files_disk(void);
 struct conf_files *files_bundle(int fd, struct error *error);
 void files_free(struct conf_files *files);
 
-/* The whole file; stays valid until files_free().  -1 with the reason. */
+/* The whole file; stays valid until files_free().  -1 with `path: reason`. */
 int files_get(struct conf_files *files, const char *path, struct view *bytes,
 	      struct error *error);
+/* Permission bits of a file that was read, in a bundle as on the disk; 0 when
+ * it was not read. */
+unsigned files_mode(const struct conf_files *files, const char *path);
 /* A sealed memfd with all that was read, path of the configuration first;
  * -1 with the reason. */
 int files_seal(struct conf_files *files, const char *conf_path,
