@@ -19,12 +19,14 @@ struct conf_files;
 struct strings {
 	char **at;
 	size_t count;
+	bool is_sorted; /* in the order of strcmp(): searched, not walked */
 };
 
 /* A file that the configuration names: where, and its bytes. */
 struct conf_blob {
 	char *path;     /* absolute; NULL when the option was not given */
-	struct view bytes;
+	struct view bytes; /* owned by the snapshot */
+	bool is_exposed; /* everybody on this machine may read it */
 };
 
 enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY };
@@ -62,6 +64,7 @@ struct policy {
 	char *sni;              /* NULL: the host connected to */
 	char *user;             /* credentials for AUTH, both or neither */
 	char *password;
+	bool password_is_exposed; /* everybody may read password-file */
 	int family;             /* AF_UNSPEC, AF_INET, AF_INET6 */
 	struct net_address source; /* family 0: any */
 	uint32_t lifetime;      /* 0: the global one */
@@ -93,6 +96,8 @@ struct listener {
 struct lab_gateway {
 	char *name;
 	struct listener listener;
+	struct certificate certificate; /* chain, key; title NULL when none:
+					 * then a self-signed one is made */
 };
 
 struct lab {
@@ -111,6 +116,12 @@ struct zone {
 	struct conf_blob anchor; /* DS or DNSKEY records in zone-file form */
 };
 
+/* One row of the index by which policies are found (rules.h). */
+struct policy_pattern {
+	const char *pattern; /* canonical; of policy->patterns */
+	const struct policy *policy;
+};
+
 enum dnssec_mode { DNSSEC_AUTO, DNSSEC_REQUIRED, DNSSEC_OFF };
 
 struct conf {
@@ -123,9 +134,9 @@ struct conf {
 	struct address *postmaster; /* NULL: not set */
 	unsigned workers;
 
-	struct net_address *resolvers; /* none: the system's */
+	struct net_address *resolvers; /* never none */
 	size_t resolver_count;
-	bool resolver_is_default;      /* nothing configured */
+	bool resolver_is_default;      /* nothing configured: the system's */
 	enum dnssec_mode dnssec;
 	struct conf_blob root_anchor;
 	struct zone *zones;
@@ -143,6 +154,8 @@ struct conf {
 	size_t listener_count;
 	struct policy *policies; /* the implicit default is not among them */
 	size_t policy_count;
+	struct policy_pattern *patterns; /* of all policies, sorted */
+	size_t pattern_count;
 	struct policy fallback;  /* MX, may: where no policy applies */
 	struct lab *labs;
 	size_t lab_count;

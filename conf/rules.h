@@ -22,6 +22,10 @@ struct rules_answer {
 	const char *pattern;         /* the pattern that won; NULL: fallback */
 };
 
+/* Builds conf->patterns, by which rules_policy() finds policies; anew where
+ * there was one.  conf_read() has done it. */
+void rules_index(struct conf *conf);
+
 struct rules_answer rules_policy(const struct conf *conf,
 				 struct rules_question question);
 /* True when the domain matches one of the patterns by the rules above. */
