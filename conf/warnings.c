@@ -1,0 +1,107 @@
+/*
+ * What is allowed in a configuration and still deserves a word: said by
+ * `config check`, and in the log at each start.
+ */
+#include "conf/conf.h"
+
+#include "conf/rules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WARNING_MAX = 512, PORT_SMTP = 25 };
+
+struct listener_of_warnings {
+	conf_warning *say;
+	void *arg;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+warn(const struct listener_of_warnings *to, const char *format, ...)
+{
+	char text[WARNING_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	to->say(to->arg, text);
+}
+
+static void warn_of_open_relay(const struct conf *conf,
+			       const struct listener_of_warnings *to)
+{
+	for (size_t i = 0; i < conf->relay_from_count; i++)
+		if (!conf->relay_from[i].bits)
+			warn(to, "OPEN RELAY: relay-from holds a network of "
+			     "/0, so anybody who reaches this machine may send "
+			     "anywhere; name the networks that may");
+	for (size_t i = 0; i < conf->relay_domains.count; i++)
+		if (!strcmp(conf->relay_domains.at[i], "*"))
+			warn(to, "OPEN RELAY: relay-domains holds \"*\", so "
+			     "anybody who reaches this machine may send "
+			     "anywhere; name your own domains");
+}
+
+/* Mail to our own domains would go where MX points: often to us again. */
+static void warn_of_loops(const struct conf *conf,
+			  const struct listener_of_warnings *to)
+{
+	for (size_t i = 0; i < conf->relay_domains.count; i++) {
+		const char *domain = conf->relay_domains.at[i];
+		const char *plain = strncmp(domain, "*.", 2) ? domain :
+							       domain + 2;
+		struct rules_question question = { .recipient_domain = plain };
+
+		if (!strcmp(domain, "*") ||
+		    rules_policy(conf, question).policy->gateway_count)
+			continue;
+		warn(to, "relay-domains holds \"%s\", but no policy gives it "
+		     "gateways: its mail goes to its MX, which may be this "
+		     "machine", domain);
+	}
+}
+
+static void warn_of_policies(const struct conf *conf,
+			     const struct listener_of_warnings *to)
+{
+	for (size_t i = 0; i < conf->policy_count; i++) {
+		const struct policy *policy = &conf->policies[i];
+
+		if (policy->password_is_exposed)
+			warn(to, "%s: everybody on this machine may read the "
+			     "password-file of policy \"%s\"; chmod 600",
+			     policy->where, policy->title);
+		if (policy->names_mx)
+			warn(to, "%s: policy \"%s\" trusts MX names of "
+			     "unsigned DNS (names = { mx }); whoever forges "
+			     "DNS chooses the name that is verified",
+			     policy->where, policy->title);
+	}
+}
+
+static void warn_of_key(const struct certificate *certificate,
+			const struct listener_of_warnings *to)
+{
+	if (certificate->key.is_exposed)
+		warn(to, "%s: everybody on this machine may read this private "
+		     "key; chmod 600", certificate->key.path);
+}
+
+void conf_warnings(const struct conf *conf, conf_warning *say, void *arg)
+{
+	const struct listener_of_warnings to = { say, arg };
+
+	warn_of_open_relay(conf, &to);
+	warn_of_loops(conf, &to);
+	warn_of_policies(conf, &to);
+	for (size_t i = 0; i < conf->certificate_count; i++)
+		warn_of_key(&conf->certificates[i], &to);
+	if (conf->mx_port != PORT_SMTP)
+		warn(&to, "mx-port is %u: MX hosts of the internet listen on "
+		     "port 25 only", (unsigned)conf->mx_port);
+	if (!strchr(conf->hostname, '.'))
+		warn(&to, "hostname \"%s\" has no domain; others may refuse "
+		     "mail from it", conf->hostname);
+}
