@@ -179,7 +179,7 @@ static void utf8_names_pass_only_where_allowed(void **unused)
 		"<\xc3@b>",		    /* cut */
 		"<\xc2\x85@b>",		    /* C1 control */
 		"<a@\xc0\xaf.example>",	    "<a@\xe2\x80\xae.example>",
-		"<a@\xef\xbc\xa0" "b.c>",   /* full-width @ */
+		"<a@\xef\xbc\xa0z.c>",    /* full-width @ */
 		"<a@-\xc3\xbc.example>",
 	};
 	struct error error = { "" };
