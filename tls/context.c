@@ -6,8 +6,18 @@
  */
 #include "tls/inner.h"
 
+#include "tls/secure.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+/* A trust file of the snapshot that was met last. */
+struct kept_anchors {
+	struct kept_anchors *next;
+	uint64_t generation;
+	char *path;
+	struct anchors *anchors; /* NULL: the file holds none */
+};
 
 void tls_start(void)
 {
@@ -55,6 +65,46 @@ struct tls_context *tls_client_context(struct error *error)
 	return context;
 }
 
+static void forget_anchors(struct tls_context *context)
+{
+	struct kept_anchors *kept;
+
+	while ((kept = context->kept)) {
+		context->kept = kept->next;
+		anchors_free(kept->anchors);
+		free(kept->path);
+		free(kept);
+	}
+}
+
+struct anchors *context_anchors(struct tls_context *context,
+				const struct demand *demand)
+{
+	const struct conf_blob *trust = demand->trust;
+	struct kept_anchors *kept;
+	struct error error;
+
+	if (!trust)
+		return NULL;
+	/* sessions that still use the old ones hold them themselves */
+	if (context->kept && context->kept->generation != demand->generation)
+		forget_anchors(context);
+	for (kept = context->kept; kept; kept = kept->next)
+		if (trust->path && strcmp(kept->path, trust->path) == 0)
+			return kept->anchors ? anchors_hold(kept->anchors)
+					     : NULL;
+	/* without a snapshot's mark nothing says that a file is the same */
+	if (!demand->generation || !trust->path)
+		return anchors_read(trust->bytes, &error);
+	kept = must_alloc(sizeof(*kept));
+	kept->generation = demand->generation;
+	kept->path = must_strdup(trust->path);
+	kept->anchors = anchors_read(trust->bytes, &error);
+	kept->next = context->kept;
+	context->kept = kept;
+	return kept->anchors ? anchors_hold(kept->anchors) : NULL;
+}
+
 static int use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
 		    struct error *error)
 {
@@ -73,10 +123,41 @@ static int use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
 	    WOLFSSL_SUCCESS)
 		return error_set(error, "no private key in PEM that can be "
 				 "used");
-	if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
-		return error_set(error, "the key does not belong to the "
-				 "certificate");
 	return 0;
+}
+
+/* Certificate and key belong together if a client that asks for proof of
+ * it gets one; the library's own check lets some strangers pass. */
+static int prove_pair(struct tls_context *server, struct error *error)
+{
+	struct demand demand = { .level = TLS_ENCRYPT };
+	struct tls_context *context = tls_client_context(error);
+	struct buffer there = { 0 }, back = { 0 };
+	struct secure *asks = NULL, *proves = NULL;
+	enum secure_step a = SECURE_MORE, b = SECURE_MORE;
+	int rounds;
+
+	if (context)
+		asks = secure_client(context, &demand, &back, &there, error);
+	if (asks)
+		proves = secure_server(server, &there, &back, error);
+	for (rounds = 0; proves && rounds < 8 && (a == SECURE_MORE ||
+						  b == SECURE_MORE); rounds++) {
+		if (b == SECURE_MORE)
+			b = secure_handshake(proves);
+		if (a == SECURE_MORE)
+			a = secure_handshake(asks);
+	}
+	if (proves && (a != SECURE_DONE || b != SECURE_DONE))
+		error_set(error, "the key does not belong to the certificate "
+			  "(%s)", a == SECURE_BROKEN ? secure_error(asks)
+						     : secure_error(proves));
+	secure_free(asks);
+	secure_free(proves);
+	buffer_clear(&there);
+	buffer_clear(&back);
+	tls_context_free(context);
+	return a == SECURE_DONE && b == SECURE_DONE ? 0 : -1;
 }
 
 struct tls_context *tls_server_context(struct view chain_pem,
@@ -94,6 +175,10 @@ struct tls_context *tls_server_context(struct view chain_pem,
 	}
 	wolfSSL_CTX_set_verify(context->strict, WOLFSSL_VERIFY_NONE, NULL);
 	wolf_keep_sni(context->strict);
+	if (prove_pair(context, error) < 0) {
+		tls_context_free(context);
+		return NULL;
+	}
 	return context;
 }
 
@@ -119,6 +204,7 @@ void tls_context_free(struct tls_context *context)
 {
 	if (!context || --context->holds > 0)
 		return;
+	forget_anchors(context);
 	wolfSSL_CTX_free(context->strict);
 	wolfSSL_CTX_free(context->lenient);
 	free(context);

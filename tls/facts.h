@@ -12,7 +12,8 @@
 #include "conf/bytes.h"
 
 enum {
-	FACTS_NAMES_MAX = 128,    /* names of the leaf that are kept */
+	FACTS_NAMES_MAX = 1024,   /* names of the leaf that are kept; the
+	                           * largest real certificates have 250 */
 	FACTS_CHAIN_MAX = 10,
 	FACTS_TEXT_MAX = 256,
 };
@@ -56,6 +57,7 @@ struct tls_facts {
 	/* what the peer presented */
 	size_t presented;       /* certificates, leaf first */
 	struct facts_certificate leaf;
+	bool leaf_is_expired;   /* by the clock of the handshake */
 	/* names of the leaf, canonical; those with NUL, control bytes or
 	 * anything that is no host name are left out and counted */
 	char (*names)[256];     /* dNSName entries if any, else the CN */
@@ -67,7 +69,8 @@ struct tls_facts {
 	/* what verification said, against the demand's anchors */
 	enum chain_verdict chain;
 	char chain_reason[FACTS_TEXT_MAX]; /* names the certificate at fault */
-	/* verified certificates above the leaf, nearest first */
+	/* verified certificates above the leaf, nearest first, the anchor
+	 * last; a self-signed leaf that is the anchor stands for itself */
 	struct facts_certificate *verified;
 	size_t verified_count;
 	bool leaf_is_anchor;

@@ -4,14 +4,24 @@
 #ifndef TLS_INNER_H
 #define TLS_INNER_H
 
+#include "tls/anchors.h"
 #include "tls/context.h"
+#include "tls/policy.h"
 #include "tls/wolf.h"
+
+struct kept_anchors;
 
 struct tls_context {
 	WOLFSSL_CTX *strict;  /* a server has only this one */
 	WOLFSSL_CTX *lenient; /* client: for level may */
+	struct kept_anchors *kept;
 	unsigned holds;
 };
+
+/* The anchors that a demand is verified against, held; NULL: none. Parsed
+ * once for each file and configuration snapshot. */
+struct anchors *context_anchors(struct tls_context *context,
+				const struct demand *demand);
 
 /* Lets sessions of this context read and write through memory. */
 void secure_attach(WOLFSSL_CTX *ctx);

@@ -26,6 +26,8 @@ struct demand_question {
 	const char *domain;       /* the recipient's domain, canonical */
 	enum host_source source;
 	const char *host;         /* canonical name, or address text */
+	const struct conf *conf;  /* the snapshot: its system roots; without
+	                           * it only a policy's own anchors count */
 };
 
 /* What is demanded of one host.  Borrowed pointers live as long as the
@@ -41,7 +43,11 @@ struct demand {
 	char names[DEMAND_NAMES_MAX][256]; /* reference names */
 	size_t name_count;
 	bool names_from_unsigned_dns; /* names = { mx }: say so each time */
-	const struct policy *policy;  /* issuer, trust, pins */
+	const struct policy *policy;  /* issuer, pins */
+	/* anchors, PEM, DER or PKCS#7; NULL: there are none */
+	const struct conf_blob *trust;
+	uint64_t generation;      /* of the snapshot that trust is from */
+	char host[256];           /* who is meant, for reasons */
 	char sni[256];            /* "": send none */
 };
 

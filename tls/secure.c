@@ -5,11 +5,13 @@
  */
 #include "tls/secure.h"
 
+#include "tls/chain.h"
 #include "tls/inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { RECORD_PLAIN = 16 * 1024 };
 
@@ -20,6 +22,7 @@ struct secure {
 	struct buffer presented; /* what the peer's chain is, back to back */
 	size_t lengths[FACTS_CHAIN_MAX];
 	size_t count;
+	struct anchors *anchors;
 	size_t came;             /* bytes before the handshake was done */
 	char error[ERROR_TEXT_MAX];
 	bool is_server;
@@ -160,10 +163,19 @@ struct secure *secure_client(struct tls_context *context,
 		secure_free(secure);
 		return NULL;
 	}
+	secure->anchors = context_anchors(context, demand);
 	/* the client speaks first; what goes wrong here is told when the
 	 * answer is looked at */
 	(void)secure_handshake(secure);
 	return secure;
+}
+
+/* Once it was judged nobody asks for it again. */
+static void forget_chain(struct secure *secure)
+{
+	buffer_clear(&secure->presented);
+	anchors_free(secure->anchors);
+	secure->anchors = NULL;
 }
 
 void secure_free(struct secure *secure)
@@ -172,7 +184,7 @@ void secure_free(struct secure *secure)
 		return;
 	wolfSSL_free(secure->ssl);
 	facts_clear(&secure->facts);
-	buffer_clear(&secure->presented);
+	forget_chain(secure);
 	free(secure);
 }
 
@@ -193,10 +205,31 @@ static unsigned cipher_bits(const char *name)
 	return strstr(name, "AES_128") ? 128 : 256;
 }
 
+static void judge_chain(struct secure *secure)
+{
+	struct view ders[FACTS_CHAIN_MAX];
+	struct view rest = buffer_view(&secure->presented);
+	struct chain_question question = {
+		.presented = ders,
+		.count = secure->count,
+		.anchors = secure->anchors,
+		.now = (int64_t)time(NULL),
+	};
+	size_t i;
+
+	for (i = 0; i < secure->count; i++) {
+		ders[i] = view_first(rest, secure->lengths[i]);
+		rest = view_from(rest, secure->lengths[i]);
+	}
+	if (chain_present(&question, &secure->facts) == 0 && secure->anchors)
+		chain_verify(&question, &secure->facts);
+	forget_chain(secure);
+}
+
 static void note_facts(struct secure *secure)
 {
 	struct tls_facts *facts = &secure->facts;
-	const char *cipher = wolfSSL_get_cipher(secure->ssl);
+	const char *cipher = wolf_cipher(secure->ssl);
 	const char *group = wolfSSL_get_curve_name(secure->ssl);
 
 	facts->is_tls = true;
@@ -209,6 +242,8 @@ static void note_facts(struct secure *secure)
 	facts->bits = cipher_bits(cipher);
 	if (secure->is_server)
 		wolf_sni(secure->ssl, facts->sni, sizeof(facts->sni));
+	else
+		judge_chain(secure);
 }
 
 enum secure_step secure_handshake(struct secure *secure)

@@ -193,3 +193,12 @@ void wolf_sni(WOLFSSL *ssl, char *out, size_t room)
 	memcpy(out, name, len);
 	out[len] = '\0';
 }
+
+const char *wolf_cipher(WOLFSSL *ssl)
+{
+	int suite = wolfSSL_get_current_cipher_suite(ssl);
+	const char *name = wolfSSL_get_cipher_name_iana_from_suite(
+		(unsigned char)(suite >> 8), (unsigned char)suite);
+
+	return name ? name : "unknown";
+}

@@ -12,6 +12,11 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
+#if !defined(WOLFSSL_CERT_GEN) || !defined(HAVE_ECC) || \
+	!defined(WOLFSSL_TLS13) || !defined(HAVE_SNI)
+#error "this wolfSSL lacks certgen, ECC, TLS 1.3 or SNI"
+#endif
+
 /* Why a handshake, a read or a write failed. `code` as the library gave
  * it (negative). Says what the peer said where it was the peer who ended
  * it. Never empty. */
@@ -28,5 +33,7 @@ void wolf_forbid_resumption(WOLFSSL_CTX *ctx);
 /* The server keeps the name the client asked for, whatever it is. */
 void wolf_keep_sni(WOLFSSL_CTX *ctx);
 void wolf_sni(WOLFSSL *ssl, char *out, size_t room);
+/* The suite's IANA name. */
+const char *wolf_cipher(WOLFSSL *ssl);
 
 #endif

@@ -294,6 +294,103 @@ static void a_pair_that_does_not_fit_is_refused(void **state)
 			 -1);
 }
 
+static struct demand demanding(const struct policy *policy)
+{
+	static struct demand demand;
+	struct demand_question question = {
+		.policy = policy, .domain = "example.test",
+		.source = HOST_GATEWAY, .host = "mx5.example.test",
+	};
+
+	tls_demand(&question, &demand);
+	assert_true(demand.is_usable);
+	return demand;
+}
+
+static void a_verified_chain_is_in_the_facts(void **state)
+{
+	char *name = (char[]){ "mx5.example.test" };
+	char *path = (char[]){ "root.pem" };
+	struct policy policy = {
+		.tls = TLS_VERIFY,
+		.names = { &name, 1 },
+		.trust = { path, certs_get("root.pem") },
+	};
+	struct demand demand = demanding(&policy);
+	const struct tls_facts *facts;
+	struct judgement judgement;
+	struct pair pair;
+	int i;
+
+	(void)state;
+	/* twice: the second time its anchors are known */
+	demand.generation = 1;
+	for (i = 0; i < 2; i++) {
+		pair_open(&pair);
+		shake(&pair, server, &demand);
+		facts = conn_facts(pair.client.conn);
+		assert_int_equal(facts->presented, 2);
+		assert_int_equal(facts->chain, CHAIN_HOLDS);
+		assert_int_equal(facts->verified_count, 2);
+		assert_string_equal(facts->verified[0].subject, "Test Inter");
+		assert_string_equal(facts->names[0], "mx5.example.test");
+		tls_judge(&demand, facts, &judgement);
+		assert_int_equal(judgement.verdict, JUDGE_DELIVER);
+		assert_true(judgement.is_verified);
+		pair_close(&pair);
+	}
+	/* a new snapshot brings other anchors under the same path */
+	policy.trust.bytes = certs_get("byroot.pem");
+	demand.generation = 2;
+	pair_open(&pair);
+	shake(&pair, server, &demand);
+	tls_judge(&demand, conn_facts(pair.client.conn), &judgement);
+	assert_int_equal(judgement.verdict, JUDGE_NEXT_HOST);
+	assert_non_null(strstr(judgement.reason, "no trusted CA"));
+	pair_close(&pair);
+}
+
+static void a_self_signed_certificate_makes_tls_work(void **state)
+{
+	static const char *const names[] = {
+		"relay.example.org",
+		"a-name-that-is-longer-than-a-common-name-may-be."
+		"and-has-more-labels-than-one-would-think.example.org",
+		"x123456789012345678901234567890123456789012345678901234567."
+		"x123456789012345678901234567890123456789012345678901234567."
+		"x123456789012345678901234567890123456789012345678901234567",
+	};
+	struct tls_context *own;
+	struct buffer chain, key;
+	struct error error;
+	struct pair pair;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		const struct tls_facts *facts;
+
+		chain = key = (struct buffer){ 0 };
+		assert_int_equal(tls_self_signed(names[i], &chain, &key,
+						 &error), 0);
+		own = tls_server_context(buffer_view(&chain),
+					 buffer_view(&key), &error);
+		assert_non_null(own);
+		pair_open(&pair);
+		shake(&pair, own, any());
+		facts = conn_facts(pair.client.conn);
+		assert_int_equal(facts->name_count, 1);
+		assert_false(facts->names_from_cn);
+		assert_string_equal(facts->names[0], names[i]);
+		assert_true(facts->leaf.not_after - facts->leaf.not_before >
+			    3600ll * 24 * 3600);
+		pair_close(&pair);
+		tls_context_free(own);
+		buffer_clear(&chain);
+		buffer_clear(&key);
+	}
+}
+
 static int set_up(void **state)
 {
 	struct error error;
@@ -334,6 +431,8 @@ int main(void)
 		cmocka_unit_test(much_data_arrives_whole_and_bounded),
 		cmocka_unit_test(nothing_is_told_while_paused_inside_tls),
 		cmocka_unit_test(a_demand_for_tls_1_3_is_kept_to),
+		cmocka_unit_test(a_verified_chain_is_in_the_facts),
+		cmocka_unit_test(a_self_signed_certificate_makes_tls_work),
 		cmocka_unit_test(a_pair_that_does_not_fit_is_refused),
 	};
 
