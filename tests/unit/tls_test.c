@@ -294,19 +294,6 @@ static void a_pair_that_does_not_fit_is_refused(void **state)
 			 -1);
 }
 
-static struct demand demanding(const struct policy *policy)
-{
-	static struct demand demand;
-	struct demand_question question = {
-		.policy = policy, .domain = "example.test",
-		.source = HOST_GATEWAY, .host = "mx5.example.test",
-	};
-
-	tls_demand(&question, &demand);
-	assert_true(demand.is_usable);
-	return demand;
-}
-
 static void a_verified_chain_is_in_the_facts(void **state)
 {
 	char *name = (char[]){ "mx5.example.test" };
@@ -316,7 +303,12 @@ static void a_verified_chain_is_in_the_facts(void **state)
 		.names = { &name, 1 },
 		.trust = { path, certs_get("root.pem") },
 	};
-	struct demand demand = demanding(&policy);
+	struct demand demand = {
+		.level = TLS_VERIFY, .is_usable = true, .asks_chain = true,
+		.asks_name = true, .names = { "mx5.example.test" },
+		.name_count = 1, .policy = &policy, .trust = &policy.trust,
+		.host = "mx5.example.test", .sni = "mx5.example.test",
+	};
 	const struct tls_facts *facts;
 	struct judgement judgement;
 	struct pair pair;
