@@ -366,7 +366,6 @@ struct inbound_story inbound_story(const struct inbound *s)
 	const struct envelope *e = s->t->envelope;
 
 	return (struct inbound_story){
-		.helo = s->helo,
 		.protocol = trace_protocol(s->is_esmtp, s->t->is_utf8,
 					   s->facts != NULL),
 		.sender = e->sender,
@@ -374,6 +373,11 @@ struct inbound_story inbound_story(const struct inbound *s)
 						     : NULL,
 		.recipient_count = e->recipient_count,
 	};
+}
+
+const char *inbound_helo(const struct inbound *s)
+{
+	return s->helo ? s->helo : "";
 }
 
 struct inbound *inbound_new(const struct inbound_settings *settings)

@@ -95,12 +95,13 @@ bool inbound_refused(const struct inbound *s, struct view *command);
 
 /* For the log, while a transaction is open. */
 struct inbound_story {
-	const char *helo;
 	const char *protocol;
 	const char *sender;
 	const char *recipient;   /* the only one, else NULL */
 	size_t recipient_count;
 };
 struct inbound_story inbound_story(const struct inbound *s);
+/* As the client said it; "" before it did. */
+const char *inbound_helo(const struct inbound *s);
 
 #endif
