@@ -4,7 +4,7 @@ of our own with faults.
 The internet has a root of its own (trust it by `root-anchor`), below it
 `signed.` (signed), `unsigned.` (delegated without DS), `expired.` (its
 signatures are from last year) and `stray.` (signed by a key that the root does
-not name).
+not name); and a `test.` of which the root knows nothing.
 """
 import glob
 import os
@@ -50,8 +50,11 @@ mx          IN MX    10 mx1.unsigned.
 inside      IN CNAME mx.signed.
 """,
     "expired.": "a IN A 192.0.2.3\nmx IN MX 10 a.expired.\n",
+    "test.": "lab IN A 192.0.2.5\n",
     "stray.": "a IN A 192.0.2.4\nmx IN MX 10 a.stray.\n",
 }
+# The root delegates the first without a DS and does not know the second.
+UNSIGNED = ("unsigned.", "test.")
 
 
 def run(*command, folder):
@@ -100,26 +103,20 @@ def ask(address, port, name, kind, timeout=1):
             return None
 
 
-class Internet:
-    """The signed zones, served by nsd."""
-
-    address = "127.0.0.1"
+class Zones:
+    """The files of the signed internet; made once, served by many."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.port = free_port(self.address)
         self.keys = {zone: make_key(folder, zone) for zone in ZONES}
         self.root_key = make_key(folder, ".")
         self.anchor = self.root_key + ".ds"
         for zone, text in ZONES.items():
             self.write_zone(zone, text)
         self.write_root()
-        self.process = None
-        self.start()
-
-    @property
-    def server(self):
-        return f"{self.address}:{self.port}"
+        self.files = {zone: self.zone_file(zone) + ".signed"
+                      for zone in ZONES}
+        self.files["."] = self.zone_file("root") + ".signed"
 
     def ds_of(self, zone):
         return self.keys[zone] + ".ds"
@@ -138,7 +135,7 @@ class Internet:
             times = ["-i", str(now - 400 * DAY), "-e", str(now - 365 * DAY)]
         else:
             times = ["-i", str(now - DAY), "-e", str(now + 30 * DAY)]
-        if zone == "unsigned.":
+        if zone in UNSIGNED:
             os.rename(path, path + ".signed")
         else:
             run("ldns-signzone", *times, "-o", zone, path, self.keys[zone],
@@ -148,7 +145,8 @@ class Internet:
         path = self.zone_file("root")
         text = HEAD.format(origin=".") + "ns.nic. IN A 192.0.2.53\n"
         for zone in ZONES:
-            text += f"{zone} IN NS ns.nic.\n"
+            if zone != "test.":
+                text += f"{zone} IN NS ns.nic.\n"
         for zone in ("signed.", "expired."):
             text += read(self.ds_of(zone))
         # The root vouches for another key than the one that signs.
@@ -159,38 +157,42 @@ class Internet:
         run("ldns-signzone", "-o", ".", path, self.root_key,
             folder=self.folder)
 
-    def start(self):
+class Nsd:
+    """Serves zone files: {"signed.": path}."""
+
+    address = "127.0.0.1"
+
+    def __init__(self, folder, files):
+        self.port = free_port(self.address)
+        self.server = f"{self.address}:{self.port}"
         lines = [
             "server:", f"  ip-address: {self.address}@{self.port}",
             '  username: ""', '  chroot: ""', "  server-count: 1",
-            f'  pidfile: "{self.folder}/nsd.pid"',
-            f'  xfrdfile: "{self.folder}/xfrd.state"',
-            f'  zonelistfile: "{self.folder}/zone.list"',
-            f'  xfrdir: "{self.folder}"', f'  database: ""',
+            f'  pidfile: "{folder}/nsd.pid"',
+            f'  xfrdfile: "{folder}/xfrd.state"',
+            f'  zonelistfile: "{folder}/zone.list"',
+            f'  xfrdir: "{folder}"', '  database: ""',
             "remote-control:", "  control-enable: no",
         ]
-        for zone, path in [(zone, self.zone_file(zone)) for zone in ZONES] + \
-                [(".", self.zone_file("root"))]:
-            lines += ["zone:", f'  name: "{zone}"',
-                      f'  zonefile: "{path}.signed"']
-        conf = self.folder + "/nsd.conf"
+        for zone, path in files.items():
+            lines += ["zone:", f'  name: "{zone}"', f'  zonefile: "{path}"']
+        conf = folder + "/nsd.conf"
         with open(conf, "w", encoding="ascii") as file:
             file.write("\n".join(lines) + "\n")
-        with open(self.folder + "/nsd.log", "wb") as log:
+        with open(folder + "/nsd.log", "wb") as log:
             self.process = subprocess.Popen(
                 ["nsd", "-d", "-c", conf], env=ENVIRONMENT, stdout=log,
                 stderr=log)
         end = time.monotonic() + 10
-        while ask(self.address, self.port, "a.signed", 1, 0.2) is None:
+        while ask(self.address, self.port, next(iter(files)), 6, 0.2) is None:
             if time.monotonic() > end or self.process.poll() is not None:
+                self.close()
                 raise AssertionError("nsd does not answer:\n" +
-                                     read(self.folder + "/nsd.log"))
+                                     read(folder + "/nsd.log"))
 
     def close(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
+        self.process.terminate()
+        self.process.wait()
 
 
 class Server:
@@ -242,14 +244,14 @@ def silent():
     return Server(lambda packet: None)
 
 
-def stripping(internet):
-    """Forwards to the internet without EDNS, so that no signature comes
+def stripping(nsd):
+    """Forwards to nsd without EDNS, so that no signature comes
     back: what many a home router does."""
     def answer(packet):
         plain = packet[:10] + b"\0\0" + packet[12:question_end(packet)]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(2)
-            client.sendto(plain, (internet.address, internet.port))
+            client.sendto(plain, (nsd.address, nsd.port))
             try:
                 return client.recv(4096)
             except OSError:
