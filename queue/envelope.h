@@ -54,4 +54,10 @@ void envelope_free(struct envelope *envelope);
 struct recipient *envelope_add(struct envelope *envelope, const char *address,
 			       const char *domain);
 
+/* Appends the envelope without its id (the record round it bears that). */
+void envelope_pack(const struct envelope *envelope, struct buffer *out);
+struct unpack;
+/* A new envelope, or NULL when the bytes make none. */
+struct envelope *envelope_unpack(struct unpack *in, const char *id);
+
 #endif
