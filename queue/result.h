@@ -29,6 +29,8 @@ struct result {
 	bool hop_has_dsn;         /* the next hop offered DSN (RFC 3461) */
 };
 
+/* Sets these four and leaves the rest (zero it first): the text as one
+ * line, escaped and bounded. */
 void result_set(struct result *result, enum outcome outcome, enum blame blame,
 		const char *status, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
