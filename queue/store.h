@@ -1,0 +1,65 @@
+/*
+ * One LMDB environment, seen as sorted keys and values.  The only room
+ * that knows LMDB.  Always fully synchronous: a commit that returned 0 is
+ * on the disk.  A write transaction begins and ends in one thread; read
+ * transactions are short and may run beside it.  Values point into the map
+ * and die with their transaction.
+ *
+ * Codes: 0, or one that store_is_absent/full() and store_say() explain.
+ */
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include "conf/bytes.h"
+#include "conf/error.h"
+
+struct store;
+struct store_txn;
+struct store_cursor;
+
+/*
+ * Opens (or makes, then with folder and parent synced) the environment in
+ * a folder.  `map` is address space, not disk.  Before anything of the
+ * tree is read, the file's size is held against the newest meta page.
+ */
+struct store *store_open(const char *folder, uint64_t map,
+			 struct error *error);
+void store_close(struct store *store);
+
+bool store_is_absent(int code);
+/* The map or the disk is full: what is there stays good. */
+bool store_is_full(int code);
+const char *store_say(int code);
+
+int store_begin(struct store *store, struct store_txn **txn);
+int store_read(struct store *store, struct store_txn **txn);
+/* Both end the transaction, whatever they return. */
+int store_commit(struct store_txn *txn);
+void store_abort(struct store_txn *txn);
+
+int store_get(struct store_txn *txn, struct view key, struct view *value);
+int store_put(struct store_txn *txn, struct view key, struct view value);
+int store_delete(struct store_txn *txn, struct view key);
+
+/* Walks keys in order; to be closed before its transaction ends. */
+int store_walk(struct store_txn *txn, struct store_cursor **cursor);
+/* The first key at or after `from`; absent at the end. */
+int store_seek(struct store_cursor *cursor, struct view from, struct view *key,
+	       struct view *value);
+int store_next(struct store_cursor *cursor, struct view *key,
+	       struct view *value);
+/* Deletes where the cursor stands; store_next() goes on behind it. */
+int store_delete_here(struct store_cursor *cursor);
+void store_walk_end(struct store_cursor *cursor);
+
+/* Gives the map's pages of a value back to the kernel, so that reading
+ * large bodies does not make the process resident. */
+void store_forget(struct store_txn *txn, struct view value);
+
+struct store_numbers {
+	uint64_t live;   /* bytes of pages in use, ours and LMDB's own */
+	uint64_t file;   /* bytes of the file */
+};
+int store_numbers(struct store_txn *txn, struct store_numbers *out);
+
+#endif
