@@ -1,0 +1,431 @@
+/*
+ * Group commit.  See commit.h.
+ */
+#include "queue/commit.h"
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+enum {
+	BATCH_CHANGES = 512,
+	BATCH_BYTES = 8 * 1024 * 1024, /* LMDB holds a transaction's pages in
+	                                * memory until it is written */
+	NO_ROOM_PAUSE = 1000,          /* ms until kept changes are tried again */
+};
+
+struct line {
+	struct change *first, **last;
+	size_t count;
+};
+
+struct commit {
+	struct ev_loop *loop;
+	struct store *store;
+	char *path;
+	commit_broken *broken;
+	void *arg;
+	ev_async wake;
+	ev_prepare turn;
+	pthread_t thread;
+	/* the loop's own */
+	struct line fresh;  /* handed over at the end of the loop's turn */
+	size_t outstanding; /* put and not reported yet */
+	bool has_told;      /* broken was reported */
+	/* shared, under the mutex */
+	pthread_mutex_t mutex;
+	pthread_cond_t work, rest;
+	struct line waiting, ended;
+	size_t urgent;
+	bool is_asleep, is_stopping, is_hurried, is_paused;
+	struct timespec first_at, pause_until;
+	int failure;        /* the code that broke the store, 0 while good */
+	struct commit_numbers numbers;
+};
+
+static void line_init(struct line *line)
+{
+	line->first = NULL;
+	line->last = &line->first;
+	line->count = 0;
+}
+
+static void line_add(struct line *line, struct change *change)
+{
+	change->next = NULL;
+	*line->last = change;
+	line->last = &change->next;
+	line->count++;
+}
+
+static void line_join(struct line *to, struct line *from)
+{
+	if (!from->first)
+		return;
+	*to->last = from->first;
+	to->last = from->last;
+	to->count += from->count;
+	line_init(from);
+}
+
+static struct change *line_cut(struct line *line)
+{
+	struct change *change = line->first;
+
+	if (!change)
+		return NULL;
+	line->first = change->next;
+	if (!line->first)
+		line->last = &line->first;
+	line->count--;
+	return change;
+}
+
+static struct timespec later(int milliseconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += milliseconds / 1000;
+	t.tv_nsec += milliseconds % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	return t;
+}
+
+/* --- on the commit thread ------------------------------------------- */
+
+static bool is_left(const struct change *change, bool kept_only)
+{
+	return !kept_only || change->is_kept;
+}
+
+/* One transaction over the batch, or over its kept changes alone. */
+static int transact(struct commit *c, struct line *batch, bool kept_only,
+		    struct store_numbers *numbers)
+{
+	struct store_txn *txn;
+	int rc = store_begin(c->store, &txn);
+
+	if (rc)
+		return rc;
+	for (struct change *at = batch->first; at && !rc; at = at->next)
+		if (is_left(at, kept_only))
+			rc = at->apply(at, txn);
+	if (!rc)
+		rc = store_numbers(txn, numbers);
+	if (rc) {
+		store_abort(txn);
+		return rc;
+	}
+	return store_commit(txn);
+}
+
+static void end_all(struct line *batch, bool kept_only, enum change_end end)
+{
+	for (struct change *at = batch->first; at; at = at->next)
+		if (is_left(at, kept_only))
+			at->end = end;
+}
+
+/* What the file system still gives, and what lies free in our file. */
+static uint64_t spare_bytes(const char *path, const struct store_numbers *n)
+{
+	struct statvfs fs;
+	uint64_t inside = n->file > n->live ? n->file - n->live : 0;
+
+	if (statvfs(path, &fs))
+		return inside;
+	return inside + (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+/* Commits the batch; true when its kept changes have to wait for room. */
+static bool commit_batch(struct commit *c, struct line *batch, int *failure)
+{
+	struct store_numbers n = { 0, 0 };
+	bool waits = false;
+	int rc = transact(c, batch, false, &n);
+
+	end_all(batch, false, CHANGE_STORED);
+	if (store_is_full(rc)) {
+		end_all(batch, false, CHANGE_NO_ROOM);
+		rc = transact(c, batch, true, &n);
+		waits = store_is_full(rc);
+		if (!rc)
+			end_all(batch, true, CHANGE_STORED);
+	}
+	if (rc && !waits) {
+		end_all(batch, false, CHANGE_FAILED);
+		*failure = rc;
+	}
+	if (rc)
+		return waits;
+	pthread_mutex_lock(&c->mutex);
+	c->numbers.commits++;
+	c->numbers.changes += batch->count;
+	c->numbers.live = n.live;
+	c->numbers.spare = spare_bytes(c->path, &n);
+	pthread_mutex_unlock(&c->mutex);
+	return false;
+}
+
+/* Under the mutex: waits until there is something to be done now. False
+ * when all is done and the thread is to end. */
+static bool wait_for_work(struct commit *c)
+{
+	for (;;) {
+		struct timespec *until = &c->first_at;
+
+		if (!c->waiting.first) {
+			if (c->is_stopping)
+				return false;
+			until = NULL;
+		} else if (c->is_stopping || c->is_hurried) {
+			return true;
+		} else if (c->is_paused && !c->urgent) {
+			until = &c->pause_until;
+		} else if (c->urgent || c->waiting.count >= COMMIT_CROWD) {
+			return true;
+		}
+		c->is_asleep = true;
+		if (!until)
+			pthread_cond_wait(&c->work, &c->mutex);
+		else if (pthread_cond_timedwait(&c->work, &c->mutex, until)) {
+			c->is_asleep = false;
+			c->is_paused = false;
+			return true;
+		}
+		c->is_asleep = false;
+	}
+}
+
+static void take_batch(struct commit *c, struct line *batch)
+{
+	size_t bytes = 0;
+
+	line_init(batch);
+	c->is_paused = false;
+	while (c->waiting.first && batch->count < BATCH_CHANGES &&
+	       bytes < BATCH_BYTES) {
+		struct change *change = line_cut(&c->waiting);
+
+		bytes += change->bytes;
+		c->urgent -= change->is_urgent;
+		line_add(batch, change);
+	}
+	c->first_at = later(COMMIT_PATIENCE);
+}
+
+/* Under the mutex: the ended ones go back to the loop, the kept ones that
+ * found no room to the head of those that wait. */
+static void give_back(struct commit *c, struct line *batch, bool waits)
+{
+	struct line again;
+	struct change *change;
+
+	line_init(&again);
+	while ((change = line_cut(batch)))
+		if (waits && change->is_kept)
+			line_add(&again, change);
+		else
+			line_add(&c->ended, change);
+	if (again.first) {
+		for (change = again.first; change; change = change->next)
+			change->is_urgent = false;
+		line_join(&again, &c->waiting);
+		line_join(&c->waiting, &again);
+		c->is_paused = true;
+		c->pause_until = later(NO_ROOM_PAUSE);
+	}
+	if (c->ended.first)
+		ev_async_send(c->loop, &c->wake);
+	pthread_cond_broadcast(&c->rest);
+}
+
+static void *run(void *arg)
+{
+	struct commit *c = arg;
+
+	pthread_mutex_lock(&c->mutex);
+	while (wait_for_work(c)) {
+		struct line batch;
+		int failure = c->failure;
+		bool waits = false;
+
+		take_batch(c, &batch);
+		pthread_mutex_unlock(&c->mutex);
+		/* Nothing is tried again on a store that failed. */
+		if (failure)
+			end_all(&batch, false, CHANGE_FAILED);
+		else
+			waits = commit_batch(c, &batch, &failure);
+		pthread_mutex_lock(&c->mutex);
+		if (c->is_stopping && waits) {
+			end_all(&batch, true, CHANGE_FAILED);
+			waits = false;
+		}
+		c->failure = failure;
+		give_back(c, &batch, waits);
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return NULL;
+}
+
+/* --- on the loop ---------------------------------------------------- */
+
+static void hand_over(struct commit *c)
+{
+	bool wakes;
+
+	if (!c->fresh.first)
+		return;
+	pthread_mutex_lock(&c->mutex);
+	if (!c->waiting.first)
+		c->first_at = later(COMMIT_PATIENCE);
+	wakes = !c->waiting.first;
+	for (struct change *at = c->fresh.first; at; at = at->next)
+		c->urgent += at->is_urgent;
+	line_join(&c->waiting, &c->fresh);
+	wakes = c->is_asleep && (wakes || c->urgent ||
+				 c->waiting.count >= COMMIT_CROWD);
+	if (wakes)
+		pthread_cond_signal(&c->work);
+	pthread_mutex_unlock(&c->mutex);
+}
+
+static void on_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+	(void)loop, (void)events;
+	hand_over(watcher->data);
+}
+
+static void report(struct commit *c)
+{
+	struct line ended;
+	struct change *change;
+	int failure;
+
+	line_init(&ended);
+	pthread_mutex_lock(&c->mutex);
+	line_join(&ended, &c->ended);
+	failure = c->failure;
+	pthread_mutex_unlock(&c->mutex);
+	while ((change = line_cut(&ended))) {
+		c->outstanding--;
+		change->done(change, change->end);
+	}
+	if (failure && !c->has_told) {
+		c->has_told = true;
+		c->broken(c->arg, store_say(failure));
+	}
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
+{
+	(void)loop, (void)events;
+	report(watcher->data);
+}
+
+void commit_put(struct commit *c, struct change *change)
+{
+	line_add(&c->fresh, change);
+	c->outstanding++;
+}
+
+void commit_numbers(struct commit *c, struct commit_numbers *out)
+{
+	pthread_mutex_lock(&c->mutex);
+	*out = c->numbers;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+bool commit_is_idle(const struct commit *c)
+{
+	return c->outstanding == 0;
+}
+
+void commit_drain(struct commit *c)
+{
+	while (c->outstanding) {
+		hand_over(c);
+		pthread_mutex_lock(&c->mutex);
+		c->is_hurried = true;
+		c->is_paused = false;
+		pthread_cond_signal(&c->work);
+		while (!c->ended.first && !c->is_paused)
+			pthread_cond_wait(&c->rest, &c->mutex);
+		c->is_hurried = false;
+		if (!c->ended.first) {
+			/* No room for what is kept: it stays undone. */
+			pthread_mutex_unlock(&c->mutex);
+			return;
+		}
+		pthread_mutex_unlock(&c->mutex);
+		report(c);
+	}
+}
+
+struct commit *commit_new(struct ev_loop *loop, struct store *store,
+			  const char *path, commit_broken *broken, void *arg)
+{
+	struct commit *c = must_alloc(sizeof(*c));
+	struct store_txn *txn;
+	struct store_numbers n = { 0, 0 };
+	pthread_condattr_t monotonic;
+
+	c->loop = loop;
+	c->store = store;
+	c->path = must_strdup(path);
+	c->broken = broken;
+	c->arg = arg;
+	line_init(&c->fresh);
+	line_init(&c->waiting);
+	line_init(&c->ended);
+	if (!store_read(store, &txn)) {
+		store_numbers(txn, &n);
+		store_abort(txn);
+	}
+	c->numbers.live = n.live;
+	c->numbers.spare = spare_bytes(path, &n);
+	pthread_mutex_init(&c->mutex, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->work, &monotonic);
+	pthread_cond_init(&c->rest, NULL);
+	pthread_condattr_destroy(&monotonic);
+	ev_async_init(&c->wake, on_wake);
+	c->wake.data = c;
+	ev_async_start(loop, &c->wake);
+	ev_prepare_init(&c->turn, on_turn);
+	c->turn.data = c;
+	ev_prepare_start(loop, &c->turn);
+	if (pthread_create(&c->thread, NULL, run, c))
+		abort();
+	return c;
+}
+
+void commit_free(struct commit *c)
+{
+	if (!c)
+		return;
+	commit_drain(c);
+	hand_over(c);
+	pthread_mutex_lock(&c->mutex);
+	c->is_stopping = true;
+	pthread_cond_signal(&c->work);
+	pthread_mutex_unlock(&c->mutex);
+	pthread_join(c->thread, NULL);
+	report(c);
+	ev_prepare_stop(c->loop, &c->turn);
+	ev_async_stop(c->loop, &c->wake);
+	pthread_mutex_destroy(&c->mutex);
+	pthread_cond_destroy(&c->work);
+	pthread_cond_destroy(&c->rest);
+	free(c->path);
+	free(c);
+}
