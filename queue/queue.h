@@ -25,7 +25,9 @@ struct lane;
 
 struct queue_events {
 	/* The lane has at least one job that queue_take() will give. Said
-	 * once each time a lane goes from nothing to something to give. */
+	 * once each time a lane goes from nothing to something to give, never
+	 * before queue_open() has returned. What is given back by
+	 * queue_return() is not said: whoever gave it back knows. */
 	void (*ready)(void *arg, struct lane *lane);
 	/* The lane holds nothing any more and is about to be freed. */
 	void (*gone)(void *arg, struct lane *lane);
@@ -53,7 +55,8 @@ struct queue *queue_open(struct ev_loop *loop,
 /* A new snapshot; the old one must live until queue_close() or until no
  * job taken under it is left, whichever is first. */
 void queue_configure(struct queue *queue, const struct conf *conf);
-/* Commits what waits, then closes. Jobs still taken are given back. */
+/* Commits what waits, then closes. Jobs still taken are given back; bodies
+ * must be closed and intakes be ended or aborted before. */
 void queue_close(struct queue *queue);
 const char *queue_folder(const struct queue *queue);
 
@@ -114,9 +117,12 @@ typedef void body_callback(void *arg, struct view bytes, bool is_last,
 			   const char *error /* NULL: fine */);
 
 /*
- * The body from the start, a piece a call (at most 64 KiB); the callback
- * comes on the loop, possibly before this returns; the view is borrowed
- * until the next call or body_close(). One read at a time.
+ * The body from the start: each body_next(), the first one included, asks
+ * for one piece (at most 64 KiB); the callback brings it on the loop,
+ * possibly before body_next() returns; the view is borrowed until the next
+ * call or body_close(). One read at a time. After an error the body is at
+ * its end; a job whose stored body does not check out is put aside when it
+ * is finished or returned, whatever its results say.
  */
 struct body;
 struct body *body_open(struct queue *queue, const struct job *job,
@@ -131,10 +137,15 @@ void body_close(struct body *body);
  * in the spool before the recipient is marked done. A DEFERRED result with
  * BLAME_HOST backs the lane off: its other due jobs inherit the reason and
  * wait; DELIVERED resets the lane's back-off.
+ *
+ * The log lines delivered, deferred (with next=) and bounced are written
+ * here, once for each recipient, from what the result says (status, text,
+ * host, proof): dispatch logs attempt and judged only.
  */
 void queue_finish(struct queue *queue, struct job *job,
 		  const struct result *results);
-/* Gives it back untried (shutdown, no connection free). */
+/* Gives it back untried (shutdown, no connection free): it is the next
+ * that queue_take() gives. */
 void queue_return(struct queue *queue, struct job *job);
 
 struct queue_counts {

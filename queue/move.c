@@ -1,0 +1,184 @@
+/*
+ * Jobs whose lane is another one under the present snapshot: they move in
+ * one commit of held, split if their recipients part ways, and leave their
+ * old place.  They keep what was recorded of their attempts.
+ */
+#include "queue/inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct moving {
+	struct part *part;
+	struct lane **lanes;   /* of each open recipient, in order */
+	bool stays;            /* one of the new jobs is under the old key */
+};
+
+static void moving_end(struct moving *m)
+{
+	struct part *part = m->part;
+	struct queue *queue = part->queue;
+	struct lane *lane = part->job.lane;
+
+	for (size_t i = 0; i < part->progress.open_count; i++) {
+		m->lanes[i]->entering--;
+		lane_consider(queue, m->lanes[i]);
+	}
+	free(m->lanes);
+	free(m);
+	part_leave(part);
+	lane_consider(queue, lane);
+}
+
+static void on_settled(void *arg, enum change_end end)
+{
+	(void)arg, (void)end;
+}
+
+static void settle(struct part *part)
+{
+	struct edit *edit;
+
+	if (!part->message->place.chunks)
+		return;
+	edit = edit_new(part->queue->store[HOME_FRESH], on_settled, NULL);
+	edit_settle(edit, part->message->envelope->id);
+	commit_put(part->queue->commit[HOME_HELD], edit_change(edit));
+}
+
+static void on_left(void *arg, enum change_end end)
+{
+	struct moving *m = arg;
+
+	if (end == CHANGE_STORED) {
+		m->part->job.lane->stored[HOME_FRESH]--;
+		settle(m->part);
+	}
+	moving_end(m);
+}
+
+/* Is recipient i the first one that goes to its lane? */
+static bool leads(const struct moving *m, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (m->lanes[k] == m->lanes[i])
+			return false;
+	return true;
+}
+
+static void count_new(struct moving *m)
+{
+	struct part *part = m->part;
+
+	for (size_t i = 0; i < part->progress.open_count; i++) {
+		if (!leads(m, i))
+			continue;
+		m->lanes[i]->stored[HOME_HELD]++;
+		m->lanes[i]->next_due = 0;
+	}
+	if (part->home == HOME_HELD)
+		part->job.lane->stored[HOME_HELD]--;
+}
+
+static void on_moved(void *arg, enum change_end end)
+{
+	struct moving *m = arg;
+	struct part *part = m->part;
+	struct edit *edit;
+
+	if (end == CHANGE_STORED)
+		count_new(m);
+	if (end != CHANGE_STORED || part->home == HOME_HELD) {
+		moving_end(m);
+		return;
+	}
+	edit = edit_new(NULL, on_left, m);
+	edit_job_gone(edit, part->job.lane->name, part->message->envelope->id,
+		      part->number);
+	commit_put(part->queue->commit[HOME_FRESH], edit_change(edit));
+}
+
+/* The new job of recipient i's lane, with all that go there. */
+static void put_new(struct moving *m, struct edit *edit, size_t lead)
+{
+	struct part *part = m->part;
+	struct progress new = part->progress;
+	const char *lane = m->lanes[lead]->name;
+	const char *id = part->message->envelope->id;
+	uint32_t number = part->progress.open[lead].index;
+	struct buffer record = { NULL, 0, 0, 0 }, nothing = record;
+
+	/* Who stays in the lane keeps the key. */
+	if (m->lanes[lead] == part->job.lane)
+		number = part->number;
+	new.open = NULL;
+	new.open_count = 0;
+	new.due = queue_now(part->queue);
+	for (size_t i = lead; i < part->progress.open_count; i++)
+		if (m->lanes[i] == m->lanes[lead])
+			progress_open(&new, part->progress.open[i].index,
+				      part->progress.open[i].reason);
+	progress_pack(&record, &new, lane, id, number);
+	edit_move(edit, lane, id, number);
+	edit_put(edit, key_job(lane, id, number), &record);
+	edit_put(edit, key_due(lane, new.due, id, number), &nothing);
+	edit_count(edit, lane, 1);
+	new.log = NULL;
+	progress_clear(&new);
+}
+
+static void start(struct moving *m)
+{
+	struct part *part = m->part;
+	const char *lane = part->job.lane->name;
+	const char *id = part->message->envelope->id;
+	struct edit *edit = edit_new(part->queue->store[HOME_FRESH], on_moved,
+				     m);
+
+	if (part->home == HOME_HELD) {
+		edit_delete(edit, key_due(lane, part->progress.due, id,
+					  part->number));
+		edit_count(edit, lane, -1);
+	}
+	for (size_t i = 0; i < part->progress.open_count; i++)
+		if (leads(m, i))
+			put_new(m, edit, i);
+	/* Last, so that its message never lacks a job. */
+	if (part->home == HOME_HELD && !m->stays)
+		edit_job_gone(edit, lane, id, part->number);
+	commit_put(part->queue->commit[HOME_HELD], edit_change(edit));
+}
+
+bool part_moves(struct part *part)
+{
+	struct queue *queue = part->queue;
+	const struct envelope *envelope = part->message->envelope;
+	size_t count = part->progress.open_count, same = 0;
+	struct moving *m;
+
+	if (part->checked == queue->conf)
+		return false;
+	m = must_alloc(sizeof(*m));
+	m->part = part;
+	m->lanes = must_alloc(count * sizeof(struct lane *));
+	for (size_t i = 0; i < count; i++) {
+		uint32_t index = part->progress.open[i].index;
+		const char *key = queue_lane_key(
+			queue->conf, envelope->recipients[index].domain,
+			envelope->sender);
+
+		m->lanes[i] = lanes_get(queue->lanes, key);
+		same += m->lanes[i] == part->job.lane;
+	}
+	part->checked = queue->conf;
+	if (same == count) {
+		free(m->lanes);
+		free(m);
+		return false;
+	}
+	m->stays = same > 0;
+	for (size_t i = 0; i < count; i++)
+		m->lanes[i]->entering++;
+	start(m);
+	return true;
+}

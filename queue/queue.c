@@ -1,0 +1,442 @@
+/*
+ * The face of the queue: opening and closing, time, taking and giving
+ * back, counts.  See queue.h; how it hangs together is in inner.h.
+ */
+#include "queue/inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "conf/log.h"
+#include "conf/rules.h"
+#include "queue/recover.h"
+
+/* Lanes woken in one turn of the loop; the rest has the next one. */
+enum { WAKES_A_TURN = 64 };
+
+/* --- small things ---------------------------------------------------- */
+
+int64_t queue_now(struct queue *queue)
+{
+	return clock_at(&queue->clock, clock_boot());
+}
+
+/* xorshift64*: enough for jitter. */
+uint32_t queue_random(struct queue *queue)
+{
+	queue->dice ^= queue->dice >> 12;
+	queue->dice ^= queue->dice << 25;
+	queue->dice ^= queue->dice >> 27;
+	return (uint32_t)(queue->dice * UINT64_C(2685821657736338717) >> 32);
+}
+
+const char *queue_lane_key(const struct conf *conf, const char *domain,
+			   const char *sender)
+{
+	struct rules_question question = { .recipient_domain = domain,
+					   .sender = sender };
+	const struct policy *policy = rules_policy(conf, question).policy;
+
+	return policy->gateway_count ? policy->title : domain;
+}
+
+const struct policy *queue_lane_policy(const struct conf *conf,
+				       const char *lane)
+{
+	struct rules_question question = { .recipient_domain = lane };
+
+	for (size_t i = 0; i < conf->policy_count; i++)
+		if (conf->policies[i].gateway_count &&
+		    !strcmp(conf->policies[i].title, lane))
+			return &conf->policies[i];
+	return rules_policy(conf, question).policy;
+}
+
+uint32_t policy_lifetime(const struct conf *conf, const struct policy *policy)
+{
+	return policy->has_lifetime ? policy->lifetime : conf->lifetime;
+}
+
+uint32_t policy_delay_notice(const struct conf *conf,
+			     const struct policy *policy)
+{
+	return policy->has_delay_notice ? policy->delay_notice :
+					  conf->delay_notice;
+}
+
+const char *lane_name(const struct lane *lane)
+{
+	return lane->name;
+}
+
+void lane_set_user(struct lane *lane, void *user)
+{
+	lane->user = user;
+}
+
+void *lane_user(const struct lane *lane)
+{
+	return lane->user;
+}
+
+const char *queue_folder(const struct queue *queue)
+{
+	return queue->folder.path;
+}
+
+/* --- time ------------------------------------------------------------ */
+
+static void on_clock_saved(void *arg, enum change_end end)
+{
+	(void)arg, (void)end;
+}
+
+/* While anything ages; at most once a minute. */
+static void save_clock(struct queue *queue, int64_t now)
+{
+	struct edit *edit;
+	struct buffer record = { NULL, 0, 0, 0 };
+
+	if (now - queue->clock_saved < CLOCK_SAVE_EVERY ||
+	    !lanes_count(queue->lanes))
+		return;
+	queue->clock_saved = now;
+	edit = edit_new(NULL, on_clock_saved, NULL);
+	clock_pack(&record, (struct clock_record){ now, clock_wall() });
+	edit_put(edit, key_clock(), &record);
+	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+}
+
+void queue_set_timer(struct queue *queue)
+{
+	int64_t now = queue_now(queue), next = lanes_next(queue->lanes);
+	int64_t wait = CLOCK_SAVE_EVERY;
+
+	if (next < now + wait)
+		wait = next > now ? next - now : 0;
+	/* Already set, and early enough. */
+	if (ev_is_active(&queue->wake) &&
+	    ev_timer_remaining(queue->loop, &queue->wake) * 1000 <=
+		    (double)wait)
+		return;
+	ev_timer_stop(queue->loop, &queue->wake);
+	ev_timer_set(&queue->wake, (double)wait / 1000, 0);
+	ev_timer_start(queue->loop, &queue->wake);
+}
+
+static void wake_lane(struct queue *queue, struct lane *lane)
+{
+	if (!lane_is_empty(lane)) {
+		lane_consider(queue, lane);
+		return;
+	}
+	/* Nothing that is kept speaks of a lane without mail. */
+	if (lane->due) {
+		lane_succeed(lane);
+		lane->due = 0;
+		lane_write(queue, lane);
+	}
+	queue->settings.events.gone(queue->settings.events.arg, lane);
+	lanes_drop(queue->lanes, lane);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct queue *queue = timer->data;
+	int64_t now = queue_now(queue);
+	struct lane *lane;
+
+	(void)loop, (void)events;
+	for (int i = 0; i < WAKES_A_TURN; i++) {
+		lane = lanes_due(queue->lanes, now);
+		if (!lane)
+			break;
+		wake_lane(queue, lane);
+	}
+	save_clock(queue, now);
+	queue_set_timer(queue);
+}
+
+/* --- delivering ------------------------------------------------------ */
+
+struct job *queue_take(struct queue *queue, struct lane *lane)
+{
+	struct part *part;
+
+	if (queue->is_closing || queue->is_broken ||
+	    lane_is_backing_off(lane, queue_now(queue)))
+		return NULL;
+	while ((part = lane_pop(queue, lane))) {
+		part->state = PART_ENDING;
+		if (part_moves(part))
+			continue;
+		part->state = PART_TAKEN;
+		part->epoch = lane->epoch;
+		lane->taken++;
+		queue->counts.taken++;
+		part_show(part);
+		if (lane->waiting < SEARCH_JOBS / 2)
+			lane_consider(queue, lane);
+		return &part->job;
+	}
+	lane_consider(queue, lane);
+	return NULL;
+}
+
+static struct part *untake(struct job *job)
+{
+	struct part *part = (struct part *)job;
+
+	part->job.lane->taken--;
+	part->queue->counts.taken--;
+	part->state = PART_ENDING;
+	return part;
+}
+
+void queue_return(struct queue *queue, struct job *job)
+{
+	struct part *part = untake(job);
+	struct lane *lane = part->job.lane;
+
+	if (part->is_damaged) {
+		part_put_aside(part);
+		return;
+	}
+	if (lane_is_backing_off(lane, queue_now(queue))) {
+		part_wait_first(part);
+		lane_cool(queue, lane);
+		lane_consider(queue, lane);
+		return;
+	}
+	part_wait_first(part);
+	/* Whoever gave it back knows that it is there: no ready is said. */
+	lane->is_ready = true;
+}
+
+void queue_finish(struct queue *queue, struct job *job,
+		  const struct result *results)
+{
+	(void)queue;
+	part_finish(untake(job), results);
+}
+
+static void retry_lane(void *arg, struct lane *lane)
+{
+	struct queue *queue = arg;
+
+	lane->due = 0;
+	if (lane_cold(lane, HOME_HELD))
+		lane->forced = queue_now(queue) + 1;
+	lane_consider(queue, lane);
+}
+
+void queue_retry_all(struct queue *queue)
+{
+	lanes_each(queue->lanes, retry_lane, queue);
+}
+
+/* --- room and counts ------------------------------------------------- */
+
+bool queue_has_room(const struct queue *queue, uint64_t size)
+{
+	struct commit_numbers fresh, held;
+	uint64_t live, wants = size + size / 16 + queue->on_the_way;
+
+	if (queue->is_broken || queue->is_closing)
+		return false;
+	commit_numbers(queue->commit[HOME_FRESH], &fresh);
+	commit_numbers(queue->commit[HOME_HELD], &held);
+	live = fresh.live + held.live;
+	if (live + wants < live || live + wants > queue->limit - queue->reserve)
+		return false;
+	return wants + queue->reserve / 4 <= (size > SMALL_BODY_MAX ?
+						      held.spare : fresh.spare);
+}
+
+static void count_lane(void *arg, struct lane *lane)
+{
+	struct queue_counts *out = arg;
+
+	out->messages_fresh += lane->stored[HOME_FRESH];
+	out->jobs_held += lane->stored[HOME_HELD];
+}
+
+void queue_counts(const struct queue *queue, struct queue_counts *out)
+{
+	struct commit_numbers fresh, held;
+
+	*out = queue->counts;
+	commit_numbers(queue->commit[HOME_FRESH], &fresh);
+	commit_numbers(queue->commit[HOME_HELD], &held);
+	out->commits = fresh.commits + held.commits;
+	out->operations = fresh.changes + held.changes;
+	out->bytes_live = fresh.live + held.live;
+	out->bytes_limit = queue->limit;
+	out->lanes = lanes_count(queue->lanes);
+	out->messages_fresh = out->jobs_held = 0;
+	lanes_each(queue->lanes, count_lane, out);
+}
+
+/* --- opening and closing --------------------------------------------- */
+
+static void on_broken(void *arg, const char *why)
+{
+	struct queue *queue = arg;
+
+	if (queue->is_broken)
+		return;
+	queue->is_broken = true;
+	queue->settings.events.broken(queue->settings.events.arg, why);
+}
+
+static void set_share(struct queue *queue)
+{
+	unsigned workers = queue->settings.workers;
+
+	queue->limit = queue->conf->spool_size / (workers ? workers : 1);
+	queue->reserve = queue->limit / 16;
+	if (queue->reserve > 64 * 1024 * 1024)
+		queue->reserve = 64 * 1024 * 1024;
+}
+
+/* Address space: the share may lie in either store, LMDB keeps what the
+ * last transactions freed, and spool-size may grow by a new configuration.
+ * 32-bit machines have to do with little. */
+static uint64_t map_size(const struct queue *queue)
+{
+	uint64_t map = queue->limit + queue->limit / 2 + 64 * 1024 * 1024;
+
+	if (sizeof(void *) < 8 && map > 512 * 1024 * 1024)
+		map = 512 * 1024 * 1024;
+	return map - map % (64 * 1024);
+}
+
+static int open_stores(struct queue *queue, struct error *error)
+{
+	static const char *const names[HOMES] = { "fresh", "held" };
+	char path[FOLDER_MAX];
+
+	for (int home = 0; home < HOMES; home++) {
+		int len = snprintf(path, sizeof(path), "%s/%s",
+				   queue->folder.path, names[home]);
+
+		if ((size_t)len >= sizeof(path))
+			return error_set(error, "%s: too long",
+					 queue->folder.path);
+		queue->store[home] = store_open(path, map_size(queue), error);
+		if (!queue->store[home])
+			return -1;
+	}
+	return 0;
+}
+
+static void wake_at_start(void *arg, struct lane *lane)
+{
+	struct queue *queue = arg;
+
+	lanes_wake_at(queue->lanes, lane, queue_now(queue));
+}
+
+static void start(struct queue *queue)
+{
+	for (int home = 0; home < HOMES; home++)
+		queue->commit[home] = commit_new(queue->loop,
+						 queue->store[home],
+						 queue->folder.path, on_broken,
+						 queue);
+	queue->reader = reader_new(queue->loop);
+	ev_timer_init(&queue->wake, on_timer, 0, 0);
+	queue->wake.data = queue;
+	lanes_each(queue->lanes, wake_at_start, queue);
+	queue_set_timer(queue);
+}
+
+static void seed(struct queue *queue)
+{
+	struct { uint64_t low, dice; uint8_t high; } random = { 1, 1, 1 };
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random.low = (uint64_t)clock_wall() << 20;
+	queue->ids = (struct ident_source){ queue->folder.number, random.high,
+					    random.low };
+	queue->dice = random.dice | 1;
+}
+
+static void free_stores(struct queue *queue)
+{
+	store_close(queue->store[HOME_FRESH]);
+	store_close(queue->store[HOME_HELD]);
+	folder_release(&queue->folder);
+	lanes_free(queue->lanes);
+	free(queue);
+}
+
+struct queue *queue_open(struct ev_loop *loop,
+			 const struct queue_settings *settings,
+			 struct error *error)
+{
+	struct queue *queue = must_alloc(sizeof(*queue));
+
+	queue->loop = loop;
+	queue->settings = *settings;
+	queue->conf = settings->conf;
+	queue->folder.lock = -1;
+	queue->lanes = lanes_new();
+	set_share(queue);
+	if (folder_take(settings->spool, 0, &queue->folder, error) ||
+	    open_stores(queue, error) || recover(queue, error)) {
+		free_stores(queue);
+		return NULL;
+	}
+	seed(queue);
+	start(queue);
+	return queue;
+}
+
+static void reconsider(void *arg, struct lane *lane)
+{
+	lane_consider(arg, lane);
+}
+
+void queue_configure(struct queue *queue, const struct conf *conf)
+{
+	queue->conf = conf;
+	set_share(queue);
+	lanes_each(queue->lanes, reconsider, queue);
+}
+
+static void forget_lane(void *arg, struct lane *lane)
+{
+	struct queue *queue = arg;
+
+	while (lane->parts) {
+		struct part *part = lane->parts;
+
+		if (part->state == PART_TAKEN)
+			queue->counts.taken--;
+		part_leave(part);
+	}
+}
+
+void queue_close(struct queue *queue)
+{
+	if (!queue)
+		return;
+	queue->clock_saved = 0;
+	save_clock(queue, queue_now(queue));
+	/* A change that ends may begin another one, at most in the other
+	 * store and from there once more. */
+	for (int round = 0; round < 4; round++) {
+		commit_drain(queue->commit[HOME_HELD]);
+		commit_drain(queue->commit[HOME_FRESH]);
+	}
+	queue->is_closing = true;
+	ev_timer_stop(queue->loop, &queue->wake);
+	reader_free(queue->reader);
+	commit_free(queue->commit[HOME_HELD]);
+	commit_free(queue->commit[HOME_FRESH]);
+	lanes_each(queue->lanes, forget_lane, queue);
+	free_stores(queue);
+}
