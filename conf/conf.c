@@ -238,26 +238,6 @@ static int read_tree(struct reading *r, const struct section *root)
 	return find_roots(r);
 }
 
-/* Of the current folder, when the path is relative. */
-static char *absolute_path(const char *path)
-{
-	char *folder, *joined, *result;
-	size_t len;
-
-	if (path[0] == '/')
-		return path_beside("/", path);
-	folder = getcwd(NULL, 0);
-	len = folder ? strlen(folder) : 0;
-	joined = must_alloc(len + 2);
-	if (folder)
-		memcpy(joined, folder, len);
-	joined[len] = '/';
-	result = path_beside(joined, path);
-	free(joined);
-	free(folder);
-	return result;
-}
-
 struct conf *conf_read(const char *path, struct conf_files *files,
 		       struct error *error)
 {
@@ -266,7 +246,7 @@ struct conf *conf_read(const char *path, struct conf_files *files,
 	struct tree tree;
 	int rc;
 
-	conf->path = absolute_path(path);
+	conf->path = files_absolute(path);
 	rc = tree_read(&tree, conf->path, files, &grammar, error);
 	conf->generation = tree.hash;
 	if (!rc)

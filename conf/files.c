@@ -40,6 +40,57 @@ struct entry {
 	uint64_t path_len, size, mode;
 };
 
+/* Without "." and doubled slashes; ".." stays, for links may lie before it. */
+static void tidy_path(char *path)
+{
+	char *to = path;
+
+	for (char *from = path; *from;) {
+		size_t len = strcspn(from + 1, "/") + 1;
+
+		if (*from != '/')
+			len--;
+		if (!(len == 1 && *from == '/') &&
+		    !(len == 2 && !strncmp(from, "/.", 2))) {
+			memmove(to, from, len);
+			to += len;
+		}
+		from += len;
+	}
+	*to = '\0';
+}
+
+char *files_beside(const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+	struct buffer joined = { 0 };
+	char *result;
+
+	if (path[0] != '/' && slash)
+		buffer_append(&joined, view_make(file, (size_t)(slash - file)));
+	if (path[0] != '/')
+		buffer_append_byte(&joined, '/');
+	buffer_append(&joined, view_of(path));
+	result = view_string(buffer_view(&joined));
+	buffer_clear(&joined);
+	tidy_path(result);
+	return result;
+}
+
+char *files_absolute(const char *path)
+{
+	char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	struct buffer file = { 0 };
+	char *result;
+
+	/* As if some file in this folder had said it. */
+	buffer_printf(&file, "%s/.%c", here ? here : "", '\0');
+	result = files_beside((const char *)file.data, path);
+	buffer_clear(&file);
+	free(here);
+	return result;
+}
+
 static struct file *find(const struct conf_files *files, const char *path)
 {
 	for (size_t i = 0; i < files->count; i++)
@@ -241,10 +292,12 @@ static int write_all(int fd, struct view bytes)
 int files_seal(struct conf_files *files, const char *conf_path,
 	       struct error *error)
 {
-	const struct file *first = find(files, conf_path);
+	char *path = files_absolute(conf_path);
+	const struct file *first = find(files, path);
 	struct buffer all = { 0 };
 	int fd;
 
+	free(path);
 	if (!first)
 		return error_set(error, "%s was not read", conf_path);
 	buffer_append(&all, view_make(magic, sizeof(magic)));

@@ -23,8 +23,13 @@ int files_get(struct conf_files *files, const char *path, struct view *bytes,
 /* Permission bits of a file that was read, in a bundle as on the disk; 0 when
  * it was not read. */
 unsigned files_mode(const struct conf_files *files, const char *path);
-/* A sealed memfd with all that was read, path of the configuration first;
- * -1 with the reason. */
+/* The path as seen from the folder of the file that says it, without "." and
+ * doubled slashes; to be freed. */
+char *files_beside(const char *file, const char *path);
+/* The path as seen from the current folder; to be freed. */
+char *files_absolute(const char *path);
+/* A sealed memfd with all that was read, path of the configuration (as given
+ * to conf_read()) first; -1 with the reason. */
 int files_seal(struct conf_files *files, const char *conf_path,
 	       struct error *error);
 /* The configuration's path in a bundle. */

@@ -61,7 +61,7 @@ int set_path(struct reading *r, const struct option *option,
 
 	if (!word)
 		return -1;
-	*(char **)field(base, option->at) = path_beside(word->at.file,
+	*(char **)field(base, option->at) = files_beside(word->at.file,
 							word->text);
 	return 0;
 }
@@ -75,7 +75,7 @@ int set_file(struct reading *r, const struct option *option,
 
 	if (!word)
 		return -1;
-	path = path_beside(word->at.file, word->text);
+	path = files_beside(word->at.file, word->text);
 	rc = blob_read(r, path, field(base, option->at));
 	free(path);
 	if (rc) {

@@ -47,43 +47,6 @@ uint64_t hash_bytes(uint64_t hash, struct view bytes)
 	return hash;
 }
 
-/* Without "." and doubled slashes; ".." stays, for links may lie before it. */
-static void tidy_path(char *path)
-{
-	char *to = path;
-
-	for (char *from = path; *from;) {
-		size_t len = strcspn(from + 1, "/") + 1;
-
-		if (*from != '/')
-			len--;
-		if (!(len == 1 && *from == '/') &&
-		    !(len == 2 && !strncmp(from, "/.", 2))) {
-			memmove(to, from, len);
-			to += len;
-		}
-		from += len;
-	}
-	*to = '\0';
-}
-
-char *path_beside(const char *file, const char *path)
-{
-	const char *slash = strrchr(file, '/');
-	struct buffer joined = { 0 };
-	char *result;
-
-	if (path[0] != '/' && slash)
-		buffer_append(&joined, view_make(file, (size_t)(slash - file)));
-	if (path[0] != '/')
-		buffer_append_byte(&joined, '/');
-	buffer_append(&joined, view_of(path));
-	result = view_string(buffer_view(&joined));
-	buffer_clear(&joined);
-	tidy_path(result);
-	return result;
-}
-
 const struct setting *section_find(const struct section *section,
 				   const char *name)
 {
@@ -345,7 +308,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int count,
 	(void)opt;
 	if (count != 1 || !words[0][0])
 		return fail(cfg, "include takes one file: include(\"FILE\")");
-	path = path_beside(file, words[0]);
+	path = files_beside(file, words[0]);
 	for (size_t i = 0; i < reader->include_depth; i++) {
 		if (strcmp(reader->including[i], path))
 			continue;

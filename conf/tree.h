@@ -63,8 +63,6 @@ void tree_clear(struct tree *tree);
 
 const struct setting *section_find(const struct section *section,
 				   const char *name);
-/* The path as seen from the folder of the file that says it; to be freed. */
-char *path_beside(const char *file, const char *path);
 /* FNV-1a over length and bytes. */
 uint64_t hash_bytes(uint64_t hash, struct view bytes);
 

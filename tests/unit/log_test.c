@@ -36,10 +36,14 @@ static char *read_rest(int fd)
 /* Opens the log on a file that was removed already; returns the reader. */
 static int open_on_file(enum log_format format, enum log_level least)
 {
-	char path[] = "/tmp/log_test.XXXXXX";
-	int fd = mkstemp(path);
-	int reader = open(path, O_RDONLY | O_CLOEXEC);
+	const char *base = getenv("TMPDIR");
+	char path[256];
+	int fd, reader;
 
+	snprintf(path, sizeof(path), "%s/log_test.XXXXXX",
+		 base ? base : "/tmp");
+	fd = mkstemp(path);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0 && reader >= 0);
 	unlink(path);
 	log_open(fd, format, least, "worker-0");
