@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "relay/admit.h"
@@ -183,6 +184,7 @@ static void describe_client(const struct inbound *s, struct envelope *e)
 	bytes_escape(&text, view_of(s->helo), TRACE_NAME_MAX);
 	if (s->facts)
 		buffer_printf(&text, " tls=%s", s->facts->version);
+	free(e->client);
 	e->client = view_string(buffer_view(&text));
 	buffer_clear(&text);
 }

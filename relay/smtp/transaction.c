@@ -28,6 +28,7 @@ struct transaction *transaction_new(const struct mail_command *mail,
 	struct transaction *t = must_alloc(sizeof(*t));
 	struct envelope *e = t->envelope = envelope_new();
 
+	free(e->sender);
 	e->sender = must_strdup(mail->sender.text);
 	e->envid = mail->envid.len > 0 ? view_string(mail->envid) : NULL;
 	e->ret = mail->ret;
