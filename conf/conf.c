@@ -53,7 +53,7 @@ static const struct choice log_levels[] = {
 static const struct option options[] = {
 	{ "hostname", set_host, AT(hostname) },
 	{ "spool", set_path, AT(spool), "/var/spool/postern" },
-	{ "spool-size", set_size, AT(spool_size), "1G", 16 * MIB,
+	{ "spool-size", set_size, AT(spool_size), "1G", 4 * MIB,
 	  1024 * 1024 * MIB },
 	{ "user", set_text, AT(user), .max = 255 },
 	{ "postmaster", set_mailbox, AT(postmaster) },
@@ -128,7 +128,7 @@ static int find_hostname(struct reading *r)
 
 	if (gethostname(name, sizeof(name) - 1) || !strchr(name, '.') ||
 	    domain_canonical(view_of(name), host, &why))
-		return error_set(r->error, "%s: this machine's name \"%s\" is "
+		return error_set(r->error, "%s:1: this machine's name \"%s\" is "
 				 "no full host name; write hostname = "
 				 "HOST.DOMAIN", r->conf->path, name);
 	r->conf->hostname = must_strdup(host);

@@ -113,15 +113,18 @@ static int read_all(int fd, size_t size, struct view *bytes,
 		    struct error *error)
 {
 	struct buffer all = { 0 };
-	ssize_t got;
+	ssize_t got = 0;
 
-	do {
-		got = read(fd, buffer_reserve(&all, size + 1), size + 1);
+	/* Once and for all: growing would leave a copy of a key behind. */
+	buffer_reserve(&all, size + 1);
+	while (buffer_len(&all) <= size) {
+		got = read(fd, all.data + all.end, size + 1 - all.end);
 		if (got > 0)
 			buffer_added(&all, (size_t)got);
-	} while ((got > 0 && buffer_len(&all) <= size) ||
-		 (got < 0 && errno == EINTR));
-	if (got >= 0 && buffer_len(&all) <= size) {
+		else if (got == 0 || errno != EINTR)
+			break;
+	}
+	if (got == 0) {
 		*bytes = buffer_view(&all);
 		return 0;
 	}

@@ -129,7 +129,8 @@ static int parse_address(struct reading *r, const struct option *option,
 {
 	struct view text = view_of(word->text);
 
-	if (option->max && net_parse_port(text, (uint16_t)option->max, out))
+	if (option->max && (net_parse_port(text, (uint16_t)option->max, out) ||
+			    !net_port(out)))
 		return option_wrong(r, option, word, "must be an address, with "
 				    "a port if need be, as in 192.0.2.1:53 or "
 				    "[2001:db8::1]:53");

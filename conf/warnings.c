@@ -29,14 +29,32 @@ warn(const struct listener_of_warnings *to, const char *format, ...)
 	to->say(to->arg, text);
 }
 
+/* Larger than any private network: a part of the internet. */
+static bool is_vast(const struct net_block *block)
+{
+	const struct sockaddr_in6 *v6 = &block->base.sa.v6;
+
+	if (block->base.sa.any.sa_family == AF_INET)
+		return block->bits < 8;
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return block->bits < 8; /* kept as the IPv4 block's */
+	/* Global addresses lie in 2000::/3. */
+	return block->bits < 3 ||
+	       (block->bits < 16 && (v6->sin6_addr.s6_addr[0] & 0xe0) == 0x20);
+}
+
 static void warn_of_open_relay(const struct conf *conf,
 			       const struct listener_of_warnings *to)
 {
 	for (size_t i = 0; i < conf->relay_from_count; i++)
-		if (!conf->relay_from[i].bits)
-			warn(to, "OPEN RELAY: relay-from holds a network of "
-			     "/0, so anybody who reaches this machine may send "
-			     "anywhere; name the networks that may");
+		if (is_vast(&conf->relay_from[i])) {
+			char base[NET_TEXT_MAX];
+
+			net_text(&conf->relay_from[i].base, base);
+			warn(to, "OPEN RELAY: relay-from holds %s/%u, so "
+			     "strangers may send anywhere; name the networks "
+			     "that may", base, conf->relay_from[i].bits);
+		}
 	for (size_t i = 0; i < conf->relay_domains.count; i++)
 		if (!strcmp(conf->relay_domains.at[i], "*"))
 			warn(to, "OPEN RELAY: relay-domains holds \"*\", so "

@@ -342,7 +342,7 @@ static void verify_without_roots_is_refused(void **state)
 }
 
 struct heard {
-	char text[8][512];
+	char text[12][512];
 	size_t count;
 };
 
@@ -375,13 +375,17 @@ static void what_is_risky_is_warned_of(void **state)
 	snprintf(path, sizeof(path), "%s/exposed", f->folder);
 	chmod(path, 0644);
 	conf = fixture_must_read(f, "hostname = relay\n"
-		"relay-from = 0.0.0.0/0 relay-domains = { \"*\", a.example,\n"
+		"relay-from = { 128.0.0.0/1, 2000::/3, fc00::/7, 10.0.0.0/8 }\n"
+		"relay-domains = { \"*\", a.example,\n"
 		"b.example } mx-port = 2525\n"
 		"policy b.example { gateways = 10.0.0.1 }\n"
 		"policy c.example { tls = verify trust = roots.pem names = mx\n"
 		"user = u password-file = exposed }\n");
 	conf_warnings(conf, hear, &heard);
-	assert_true(was_heard(&heard, "OPEN RELAY: relay-from"));
+	assert_true(was_heard(&heard, "OPEN RELAY: relay-from holds 128.0.0.0/1"));
+	assert_true(was_heard(&heard, "OPEN RELAY: relay-from holds 2000::/3"));
+	assert_false(was_heard(&heard, "fc00::"));
+	assert_false(was_heard(&heard, "10.0.0.0"));
 	assert_true(was_heard(&heard, "OPEN RELAY: relay-domains"));
 	assert_true(was_heard(&heard, "relay-domains holds \"a.example\""));
 	assert_false(was_heard(&heard, "relay-domains holds \"b.example\""));
