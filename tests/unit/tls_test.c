@@ -300,8 +300,8 @@ static void a_verified_chain_is_in_the_facts(void **state)
 	char *path = (char[]){ "root.pem" };
 	struct policy policy = {
 		.tls = TLS_VERIFY,
-		.names = { &name, 1 },
-		.trust = { path, certs_get("root.pem") },
+		.names = { .at = &name, .count = 1 },
+		.trust = { .path = path, .bytes = certs_get("root.pem") },
 	};
 	struct demand demand = {
 		.level = TLS_VERIFY, .is_usable = true, .asks_chain = true,

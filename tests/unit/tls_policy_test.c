@@ -1,0 +1,483 @@
+/*
+ * Demands and judgements.  First every combination against a statement of
+ * the rules that is written the other way round; then the sentences of
+ * the rules one by one, with the words that a postmaster gets to read.
+ */
+#include "tls/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static char name_mx5[] = "mx5.example.test";
+static char issuer_x[] = "CA X";
+static char star[] = "*";
+static char star_example[] = "*.example.test";
+static char star_cloud[] = "*.mail.cloud.test";
+static char path_trust[] = "/trust.pem";
+static char *mx5_list[] = { name_mx5 };
+static char *issuer_list[] = { issuer_x };
+static char *star_list[] = { star };
+static char *example_list[] = { star_example };
+static char *cloud_list[] = { star_cloud };
+static unsigned char pins[2][32] = { { 1 }, { 2 } };
+static char (*presented_names)[256];
+
+/* --- every combination ------------------------------------------------ */
+
+struct combination {
+	int level, source, names, pinned, issuer, trust, roots, mx, min_tls,
+		pattern, host;
+};
+
+struct proof {
+	int is_tls, is_13, chain, name, presented, issuer, key;
+};
+
+static const char *const hosts[] = {
+	"mx5.example.test", "mx.mail.cloud.test", "evil.test", "192.0.2.1",
+};
+
+static struct conf with_roots;
+
+static struct policy policy_of(const struct combination *c)
+{
+	struct policy policy = { .tls = (enum tls_level)c->level };
+
+	if (c->names == 1)
+		policy.names = (struct strings){ .at = mx5_list, .count = 1 };
+	policy.names_mx = c->names == 2;
+	if (c->pinned) {
+		policy.pins = pins;
+		policy.pin_count = 2;
+	}
+	if (c->issuer)
+		policy.issuer = (struct strings){ .at = issuer_list,
+						  .count = 1 };
+	if (c->trust)
+		policy.trust = (struct conf_blob){
+			.path = path_trust, .bytes = VIEW("x"),
+		};
+	if (c->mx)
+		policy.mx = (struct strings){ .at = cloud_list, .count = 1 };
+	policy.patterns = (struct strings){
+		.at = c->pattern ? example_list : star_list, .count = 1,
+	};
+	policy.min_tls = c->min_tls ? TLS_1_3 : TLS_ANY;
+	return policy;
+}
+
+static struct demand demand_of(const struct combination *c,
+			       const struct policy *policy)
+{
+	struct demand_question question = {
+		.policy = policy, .domain = "example.test",
+		.source = (enum host_source)c->source, .host = hosts[c->host],
+		.conf = c->roots ? &with_roots : NULL,
+	};
+	struct demand demand;
+
+	tls_demand(&question, &demand);
+	return demand;
+}
+
+static struct tls_facts facts_of(const struct proof *p,
+				 struct facts_certificate *verified)
+{
+	struct tls_facts facts = { .is_tls = p->is_tls };
+
+	if (!p->is_tls)
+		return facts;
+	(void)snprintf(facts.version, sizeof(facts.version),
+		       p->is_13 ? "TLSv1.3" : "TLSv1.2");
+	facts.chain = (enum chain_verdict)p->chain;
+	if (!p->presented)
+		return facts;
+	facts.presented = 1;
+	facts.leaf.spki_sha256[0] = (unsigned char)p->key;
+	facts.names = presented_names;
+	facts.name_count = 1;
+	/* 0: another, 1: mx5, 2: the MX of the cloud */
+	(void)snprintf(presented_names[0], 256, "%s",
+		       p->name == 0   ? "other.test"
+		       : p->name == 1 ? "mx5.example.test"
+				      : "*.mail.cloud.test");
+	if (p->chain == CHAIN_HOLDS) {
+		(void)snprintf(verified->subject, FACTS_TEXT_MAX, "%s",
+			       p->issuer ? "CA X" : "CA Y");
+		facts.verified = verified;
+		facts.verified_count = 1;
+	}
+	return facts;
+}
+
+/* Which host may bear which name, said once more: -1 unusable, 0 none is
+ * asked, 1 mx5, 2 the cloud's, 3 a name that nobody here presents. */
+static int name_expected(const struct combination *c)
+{
+	static const int own[] = { 1, 2, 3, -1 };
+	bool is_mx = c->source == HOST_MX;
+
+	if (c->names == 1)
+		return 1;
+	if (c->names == 2)
+		return own[c->host];
+	if (c->pinned)
+		return 0;
+	if (c->source == HOST_GATEWAY_ADDRESS || c->host == 3)
+		return -1;
+	if (is_mx && c->host == 1 && !c->mx)
+		return -1;
+	if (is_mx && c->host == 2)
+		return -1;
+	return own[c->host];
+}
+
+static bool should_deliver(const struct combination *c, const struct proof *p)
+{
+	int name = c->level == TLS_VERIFY ? name_expected(c) : 0;
+	bool asks_chain = !c->pinned || c->trust || c->issuer;
+
+	if (c->level <= TLS_MAY && !p->is_tls)
+		return true;
+	if (!p->is_tls || (c->min_tls && !p->is_13))
+		return false;
+	if (c->level != TLS_VERIFY)
+		return true;
+	if (!p->presented || name < 0 || (name > 0 && name != p->name))
+		return false;
+	if (c->pinned && p->key != 1 && p->key != 2)
+		return false;
+	if (asks_chain && (p->chain != CHAIN_HOLDS ||
+			   !(c->trust || c->roots)))
+		return false;
+	return !c->issuer || p->issuer;
+}
+
+static bool next(int *digits, const int *limits, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (++digits[i] < limits[i])
+			return true;
+		digits[i] = 0;
+	}
+	return false;
+}
+
+static void check_one(const struct combination *c, const struct demand *demand,
+		      const struct proof *p)
+{
+	struct facts_certificate verified = { 0 };
+	struct tls_facts facts = facts_of(p, &verified);
+	bool deliver = should_deliver(c, p);
+	struct judgement j;
+
+	tls_judge(demand, &facts, &j);
+	if ((j.verdict == JUDGE_DELIVER) != deliver)
+		fail_msg("level %d source %d host %s names %d: %s (%s)",
+			 c->level, c->source, hosts[c->host], c->names,
+			 j.verdict == JUDGE_DELIVER ? "deliver" : "refused",
+			 j.reason);
+	/* plaintext is no answer once there was a handshake */
+	assert_int_not_equal(j.verdict, JUDGE_PLAINTEXT_RETRY);
+	assert_true(strlen(j.reason) > 0);
+	assert_true(deliver == (j.code[0] == '\0'));
+	assert_true(deliver || strncmp(j.code, "4.7.", 4) == 0);
+	assert_true(j.is_verified == (deliver && c->level == TLS_VERIFY));
+}
+
+static void check_troubles(const struct combination *c,
+			   const struct demand *demand)
+{
+	struct judgement j;
+	int trouble;
+
+	for (trouble = 0; trouble < 3; trouble++) {
+		tls_judge_trouble(demand, (enum tls_trouble)trouble, "why",
+				  &j);
+		assert_int_equal(j.verdict, c->level == TLS_MAY
+						    ? JUDGE_PLAINTEXT_RETRY
+						    : JUDGE_NEXT_HOST);
+		assert_int_equal(strncmp(j.code, "4.7.", 4), 0);
+		assert_true(strlen(j.reason) > 0);
+	}
+}
+
+static void no_unmet_demand_is_ever_delivered(void **state)
+{
+	static const int limits[] = { 4, 5, 3, 2, 2, 2, 2, 2, 2, 2, 4 };
+	static const int proofs[] = { 2, 2, 15, 3, 2, 2, 4 };
+	struct combination c = { 0 };
+	struct proof p;
+	struct policy policy;
+	struct demand demand;
+	unsigned long count = 0;
+
+	(void)state;
+	do {
+		policy = policy_of(&c);
+		demand = demand_of(&c, &policy);
+		check_troubles(&c, &demand);
+		p = (struct proof){ 0 };
+		do {
+			/* chains beside the three that differ in kind are
+			 * walked for one policy only */
+			if (p.chain > CHAIN_SELF_SIGNED &&
+			    (c.mx || c.min_tls || c.pattern || c.host))
+				continue;
+			check_one(&c, &demand, &p);
+			count++;
+		} while (next(&p.is_tls, proofs, 7));
+	} while (next(&c.level, limits, 11));
+	assert_true(count > 1000000);
+}
+
+/* --- the sentences, one by one ---------------------------------------- */
+
+static struct demand ask(struct policy *policy, enum host_source source,
+			 const char *host)
+{
+	struct demand_question question = {
+		.policy = policy, .domain = "example.test", .source = source,
+		.host = host, .conf = &with_roots,
+	};
+	struct demand demand;
+
+	policy->tls = TLS_VERIFY;
+	tls_demand(&question, &demand);
+	return demand;
+}
+
+static void an_mx_host_of_unsigned_dns_needs_somebody_to_vouch(void **state)
+{
+	static const struct {
+		const char *host;
+		enum host_source source;
+		bool is_usable;
+	} rows[] = {
+		{ "example.test", HOST_MX, true },
+		{ "mx.example.test", HOST_MX, true },
+		{ "a.b.example.test", HOST_MX, true },
+		{ "notexample.test", HOST_MX, false },
+		{ "example.test.evil.test", HOST_MX, false },
+		{ "mx.partner.test", HOST_MX, true },  /* a pattern's */
+		{ "partner.test", HOST_MX, true },
+		{ "x.mail.cloud.test", HOST_MX, true }, /* mx = */
+		{ "x.y.mail.cloud.test", HOST_MX, false },
+		{ "mail.cloud.test", HOST_MX, false },
+		{ "evil.test", HOST_MX, false },
+		{ "evil.test", HOST_MX_SECURE, true },
+		{ "evil.test", HOST_GATEWAY, true },
+	};
+	char *patterns[] = { (char[]){ "*" }, (char[]){ "*.partner.test" } };
+	struct policy policy = {
+		.patterns = { .at = patterns, .count = 2 },
+		.mx = { .at = cloud_list, .count = 1 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct demand demand = ask(&policy, rows[i].source,
+					   rows[i].host);
+
+		assert_true(demand.is_usable == rows[i].is_usable);
+		if (!demand.is_usable) {
+			assert_non_null(strstr(demand.why, "unsigned DNS"));
+			continue;
+		}
+		assert_int_equal(demand.name_count, 1);
+		assert_string_equal(demand.names[0], rows[i].host);
+		assert_string_equal(demand.sni, rows[i].host);
+	}
+}
+
+static void names_mx_trusts_unsigned_dns_and_says_so(void **state)
+{
+	struct policy policy = { .names_mx = true };
+	struct demand demand = ask(&policy, HOST_MX, "evil.test");
+
+	(void)state;
+	assert_true(demand.is_usable);
+	assert_true(demand.names_from_unsigned_dns);
+	assert_non_null(strstr(demand.why, "unsigned DNS"));
+	demand = ask(&policy, HOST_MX_SECURE, "evil.test");
+	assert_false(demand.names_from_unsigned_dns);
+	demand = ask(&policy, HOST_GATEWAY_ADDRESS, "192.0.2.1");
+	assert_false(demand.is_usable);
+}
+
+static void a_gateway_by_address_needs_names_and_gets_no_sni(void **state)
+{
+	struct policy policy = { 0 };
+	struct demand demand = ask(&policy, HOST_GATEWAY_ADDRESS, "::1");
+
+	(void)state;
+	assert_false(demand.is_usable);
+	assert_non_null(strstr(demand.why, "names"));
+	policy.names = (struct strings){ .at = mx5_list, .count = 1 };
+	demand = ask(&policy, HOST_GATEWAY_ADDRESS, "::1");
+	assert_true(demand.is_usable);
+	assert_string_equal(demand.sni, "");
+	policy.sni = name_mx5;
+	demand = ask(&policy, HOST_GATEWAY_ADDRESS, "::1");
+	assert_string_equal(demand.sni, name_mx5);
+}
+
+static void reasons_name_what_was_expected_and_presented(void **state)
+{
+	char *expected[] = { (char[]){ "mx5.de.tuv.com" } };
+	char *ca[] = { (char[]){ "D-TRUST SSL Class 3 CA 1 2009" } };
+	struct policy policy = {
+		.names = { .at = expected, .count = 1 },
+		.issuer = { .at = ca, .count = 1 },
+	};
+	struct demand demand = ask(&policy, HOST_GATEWAY, "mx6.de.tuv.com");
+	struct facts_certificate verified = { .subject = "Some CA" };
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.3", .presented = 2,
+		.chain = CHAIN_HOLDS, .names = presented_names,
+		.name_count = 1, .verified = &verified, .verified_count = 1,
+		.leaf = { .issuer = "Some CA" },
+	};
+	struct judgement j;
+
+	(void)state;
+	(void)snprintf(presented_names[0], 256, "mx6.de.tuv.com");
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.code, "4.7.5");
+	assert_string_equal(j.reason,
+			    "certificate of mx6.de.tuv.com is issued by "
+			    "\"Some CA\", expected \"D-TRUST SSL Class 3 CA 1 "
+			    "2009\"");
+	(void)snprintf(verified.subject, FACTS_TEXT_MAX,
+		       "D-Trust SSL Class 3 CA 1 2009");
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.reason,
+			    "certificate of mx6.de.tuv.com bears "
+			    "mx6.de.tuv.com, expected mx5.de.tuv.com");
+	(void)snprintf(facts.cn, sizeof(facts.cn), "mx5.de.tuv.com");
+	facts.names_refused = 1;
+	tls_judge(&demand, &facts, &j);
+	assert_non_null(strstr(j.reason, "(and 1 that are no host names)"));
+	assert_non_null(strstr(j.reason, "its CN mx5.de.tuv.com would match"));
+	facts.chain = CHAIN_EXPIRED;
+	(void)snprintf(facts.chain_reason, FACTS_TEXT_MAX,
+		       "certificate \"a\" expired on 2026-03-01");
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.reason, "certificate of mx6.de.tuv.com: "
+				      "certificate \"a\" expired on "
+				      "2026-03-01");
+	facts.chain = CHAIN_WEAK_KEY;
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.code, "4.7.6");
+	tls_judge_trouble(&demand, TROUBLE_NOT_OFFERED, "", &j);
+	assert_string_equal(j.code, "4.7.4");
+	assert_non_null(strstr(j.reason, "does not offer STARTTLS"));
+}
+
+static void an_expired_certificate_with_the_right_pin_is_noted(void **state)
+{
+	struct policy policy = { .pins = pins, .pin_count = 2 };
+	struct demand demand = ask(&policy, HOST_MX, "anything.test");
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.2", .presented = 1,
+		.chain = CHAIN_EXPIRED, .leaf_is_expired = true,
+		.leaf = { .spki_sha256 = { 2 } },
+	};
+	struct judgement j;
+
+	(void)state;
+	tls_judge(&demand, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_DELIVER);
+	assert_int_equal(j.matched_pin, 1);
+	assert_true(j.is_verified);
+	assert_non_null(strstr(j.reason, "expired"));
+	facts.leaf.spki_sha256[1] = 7;
+	tls_judge(&demand, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_NEXT_HOST);
+	assert_non_null(strstr(j.reason, "sha256:0207"));
+}
+
+static void a_changed_demand_is_not_the_same_connection(void **state)
+{
+	struct policy policy = { .names_mx = true }, other = policy;
+	struct demand a = ask(&policy, HOST_GATEWAY, "a.test");
+	struct demand b = ask(&policy, HOST_GATEWAY, "a.test");
+
+	(void)state;
+	assert_true(demand_equal(&a, &b));
+	b.generation++;
+	assert_false(demand_equal(&a, &b));
+	b = ask(&other, HOST_GATEWAY, "a.test");
+	assert_false(demand_equal(&a, &b));
+	b = ask(&policy, HOST_GATEWAY, "b.test");
+	assert_false(demand_equal(&a, &b));
+	b = a;
+	b.level = TLS_MAY;
+	assert_false(demand_equal(&a, &b));
+}
+
+static void long_names_fit_into_the_reason(void **state)
+{
+	struct policy policy = { .names_mx = true };
+	char host[254];
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.3", .presented = 1,
+		.chain = CHAIN_HOLDS, .names = presented_names,
+		.name_count = 1,
+	};
+	struct demand demand;
+	struct judgement j;
+
+	(void)state;
+	memset(host, 'a', 253);
+	host[253] = '\0';
+	demand = ask(&policy, HOST_GATEWAY, host);
+	(void)snprintf(presented_names[0], 256, "b%s", host);
+	tls_judge(&demand, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_NEXT_HOST);
+	assert_true(strlen(j.reason) < sizeof(j.reason));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	presented_names = must_alloc(sizeof(*presented_names));
+	with_roots.system_trust = (struct conf_blob){
+			.path = path_trust, .bytes = VIEW("x"),
+		};
+	with_roots.generation = 1;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(presented_names);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_unmet_demand_is_ever_delivered),
+		cmocka_unit_test(
+			an_mx_host_of_unsigned_dns_needs_somebody_to_vouch),
+		cmocka_unit_test(names_mx_trusts_unsigned_dns_and_says_so),
+		cmocka_unit_test(
+			a_gateway_by_address_needs_names_and_gets_no_sni),
+		cmocka_unit_test(reasons_name_what_was_expected_and_presented),
+		cmocka_unit_test(
+			an_expired_certificate_with_the_right_pin_is_noted),
+		cmocka_unit_test(a_changed_demand_is_not_the_same_connection),
+		cmocka_unit_test(long_names_fit_into_the_reason),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
