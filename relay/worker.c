@@ -10,6 +10,7 @@
 #include "conf/files.h"
 #include "relay/channel.h"
 #include "relay/dispatch.h"
+#include "relay/drain.h"
 #include "relay/server.h"
 #include "relay/spool.h"
 #include "relay/store.h"
@@ -23,6 +24,7 @@
 enum phase { RUNNING, SESSIONS, DELIVERIES };
 
 #define CHECK_EVERY  0.02 /* s, while stopping */
+#define LAST_WORDS   0.5  /* s, for what connections still have to send */
 #define BROKEN_LIMIT 2.0  /* s for the last replies of a broken store */
 
 struct worker {
@@ -254,9 +256,12 @@ static void watch(struct worker *w)
 	ev_signal_start(w->loop, &w->sigint);
 }
 
-/* In the order of who uses whom. */
+/* In the order of who uses whom; contexts last, for connections that still
+ * have something to send hold them. */
 static void close_rooms(struct worker *w)
 {
+	size_t contexts = w->settings->conf->certificate_count + 1;
+
 	if (w->server)
 		server_free(w->server);
 	if (w->dispatch)
@@ -264,16 +269,15 @@ static void close_rooms(struct worker *w)
 	if (w->queue)
 		queue_close(w->queue);
 	dns_free(w->dns);
-	for (size_t i = 0;
-	     w->contexts && i <= w->settings->conf->certificate_count; i++)
-		tls_context_free(w->contexts[i]);
-	free(w->contexts);
-	tls_context_free(w->client);
 	ev_io_stop(w->loop, &w->channel);
 	ev_signal_stop(w->loop, &w->sigterm);
 	ev_signal_stop(w->loop, &w->sigint);
 	ev_timer_stop(w->loop, &w->check);
-	ev_loop_destroy(w->loop);
+	drain_loop(w->loop, LAST_WORDS);
+	for (size_t i = 0; w->contexts && i < contexts; i++)
+		tls_context_free(w->contexts[i]);
+	free(w->contexts);
+	tls_context_free(w->client);
 }
 
 int worker_run(const struct worker_settings *settings)
@@ -283,7 +287,7 @@ int worker_run(const struct worker_settings *settings)
 
 	signal(SIGPIPE, SIG_IGN);
 	tls_start();
-	worker.loop = ev_loop_new(EVFLAG_AUTO);
+	worker.loop = ev_default_loop(EVFLAG_AUTO);
 	worker.dns = dns_new(worker.loop, -1);
 	watch(&worker);
 	if (make_contexts(&worker, &error) || open_rooms(&worker, &error)) {

@@ -6,6 +6,7 @@
 #include "relay/lab/lab.h"
 
 #include "conf/files.h"
+#include "relay/drain.h"
 #include "relay/lab/maildir.h"
 #include "relay/listen.h"
 
@@ -16,6 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define LAST_WORDS  0.5 /* s, for what connections still have to send */
 #define CHECK_EVERY 0.02 /* s, while stopping */
 
 struct gateway_at_work {
@@ -155,11 +157,13 @@ static void watch(struct lab_at_work *lab)
 
 static void close_gateways(struct lab_at_work *lab)
 {
+	for (size_t i = 0; i < lab->count; i++)
+		if (lab->gateways[i].server)
+			server_free(lab->gateways[i].server);
+	drain_loop(lab->loop, LAST_WORDS);
 	for (size_t i = 0; i < lab->count; i++) {
 		struct gateway_at_work *g = &lab->gateways[i];
 
-		if (g->server)
-			server_free(g->server);
 		maildir_free(g->store);
 		tls_context_free(g->tls);
 	}
@@ -172,7 +176,7 @@ static int play(const struct conf *conf, struct error *error)
 	struct log_line line;
 	int status = EX_CONFIG;
 
-	lab.loop = ev_loop_new(EVFLAG_AUTO);
+	lab.loop = ev_default_loop(EVFLAG_AUTO);
 	if (open_gateways(&lab, error) == 0) {
 		watch(&lab);
 		log_begin(&line, LOG_NOTICE, "serving");
@@ -185,7 +189,6 @@ static int play(const struct conf *conf, struct error *error)
 		status = EX_OK;
 	}
 	close_gateways(&lab);
-	ev_loop_destroy(lab.loop);
 	return status;
 }
 
