@@ -154,6 +154,9 @@ struct route *route_new(const struct route_question *question)
 		add_gateways(route);
 	else if (question->domain[0] == '[')
 		add_literal(route);
+	else if (question->domain[0] == '\0')
+		set_verdict(route, OUTCOME_FAILED, "5.1.3",
+			    "the address has no domain");
 	else
 		route->asks_mx = true;
 	return route;
