@@ -28,7 +28,8 @@ void result_set(struct result *result, enum outcome outcome, enum blame blame,
 	result->outcome = outcome;
 	result->blame = blame;
 	snprintf(result->status, sizeof(result->status), "%s", status);
-	memcpy(result->text, shown.at, shown.len);
+	if (shown.len > 0)
+		memcpy(result->text, shown.at, shown.len);
 	result->text[shown.len] = '\0';
 	buffer_clear(&line);
 }
