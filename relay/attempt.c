@@ -7,7 +7,6 @@
  */
 #include "relay/attempt.h"
 
-#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +113,7 @@ static void release(struct attempt *a)
 {
 	struct attempt_field *field = a->field;
 	struct client *client = a->client;
-	double age = ev_now(field->loop) - client_opened(client);
+	double age = field->now(field->arg) - client_opened(client);
 	struct pool_key key = {
 		.generation = field->conf->generation,
 		.domain = client_domain(client),
@@ -168,6 +167,7 @@ static struct client *find_warm(struct attempt *a,
 		.domain = a->domain,
 		.source = candidate->source,
 		.host = candidate->host,
+		.conf = a->job->conf,
 	};
 	struct demand demand;
 	struct pool_key key = {
@@ -244,7 +244,7 @@ static bool is_bad(void *arg, const char *host,
 	const struct attempt_field *field = arg;
 
 	return hosts_is_bad(field->hosts, host, address,
-			    ev_now(field->loop));
+			    field->now(field->arg));
 }
 
 static void find_route(struct attempt *a)
@@ -300,7 +300,7 @@ static void host_failed(struct attempt *a)
 	/* In the middle of a message it is a bad moment, not a bad host. */
 	if (!a->is_handed_over)
 		hosts_failed(a->field->hosts, candidate->host,
-			     &candidate->address, ev_now(a->field->loop));
+			     &candidate->address, a->field->now(a->field->arg));
 	client_free(a->client);
 	a->client = NULL;
 	if (has_state(a, RECIPIENT_OPEN) || has_state(a, RECIPIENT_LACKING))
@@ -377,7 +377,7 @@ struct attempt *attempt_new(struct attempt_field *field, struct job *job,
 	a->job = job;
 	a->call = call;
 	a->arg = arg;
-	a->begun = ev_now(field->loop);
+	a->begun = field->now(field->arg);
 	a->delivery.envelope = job->envelope;
 	a->delivery.results = must_alloc(count * sizeof(struct result));
 	a->delivery.states =

@@ -24,6 +24,7 @@ struct attempt_field {
 	const struct route_own *own;
 	uint64_t seed;             /* changes with each use */
 	bool is_stopping;          /* keep no connection */
+	double (*now)(void *arg); /* the loop's clock */
 	/* A new connection is about to be made. */
 	void (*make_room)(void *arg);
 	void *arg;

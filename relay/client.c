@@ -116,11 +116,10 @@ static bool read_body(struct client *c)
 {
 	if (c->is_reading || conn_pending(c->conn) > AHEAD_MAX)
 		return false;
-	c->is_reading = true;
-	if (c->body != NULL)
-		body_next(c->body);
-	else
+	if (c->body == NULL)
 		c->body = body_open(c->set.queue, c->job, on_body, c);
+	c->is_reading = true;
+	body_next(c->body);
 	return !c->is_reading;
 }
 
@@ -299,6 +298,7 @@ static void set_demand(struct client *c)
 		.domain = c->domain,
 		.source = c->candidate.source,
 		.host = c->candidate.host,
+		.conf = c->set.conf,
 	};
 
 	tls_demand(&question, &c->demand);

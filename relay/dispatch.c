@@ -244,6 +244,13 @@ static void on_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
 		ev_timer_stop(loop, &d->crowded);
 }
 
+static double now(void *arg)
+{
+	const struct dispatch *d = arg;
+
+	return ev_now(d->field.loop);
+}
+
 /* --- when slots are short ------------------------------------------- */
 
 static void make_room(void *arg)
@@ -339,6 +346,7 @@ struct dispatch *dispatch_new(struct ev_loop *loop,
 		.hosts = hosts_new(),
 		.pool = pool_new(),
 		.own = &d->own.route,
+		.now = now,
 		.make_room = make_room,
 		.arg = d,
 	};

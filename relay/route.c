@@ -302,6 +302,7 @@ static bool leave_out_forbidden(struct route *route, struct demand *demand)
 	struct demand_question question = {
 		.policy = route->question.policy,
 		.domain = route->question.domain,
+		.conf = route->question.conf,
 	};
 	struct demand scratch;
 	bool is_first = true;
@@ -375,7 +376,7 @@ static void find_verdict(struct route *route, bool is_cut, bool is_forbidden,
 	if (host != NULL)
 		set_verdict(route, OUTCOME_DEFERRED, "4.4.3", host->trouble);
 	else if (is_forbidden)
-		set_verdict(route, OUTCOME_DEFERRED, "4.7.5", demand->why);
+		set_verdict(route, OUTCOME_DEFERRED, "4.7.0", demand->why);
 	else if (is_cut) {
 		snprintf(text, sizeof(text),
 			 "mail for %s loops back to this host: its MX is "
