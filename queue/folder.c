@@ -89,22 +89,6 @@ static int try_lock(const char *path, bool makes, int *fd,
 	return -1;
 }
 
-int folder_lock_spool(const char *spool, struct error *error)
-{
-	char path[FOLDER_MAX];
-	int fd, got;
-
-	if (folder_make(spool, error))
-		return -1;
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", spool) >=
-	    sizeof(path))
-		return error_set(error, "%s: too long", spool);
-	got = try_lock(path, true, &fd, error);
-	if (got == 0)
-		error_set(error, "%s is in use by another instance", spool);
-	return got == 1 ? fd : -1;
-}
-
 static int try_folder(const char *spool, unsigned number, bool makes,
 		      struct folder *out, struct error *error)
 {

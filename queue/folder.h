@@ -1,7 +1,7 @@
 /*
- * Folders and locks of the spool: `spool/worker-K/{lock,fresh,held}`, and
- * `spool/lock` for the instance as a whole.  Folders belong to us and are
- * closed to others; a lock lives as long as its descriptor.
+ * Folders and locks of the spool: `spool/worker-K/{lock,fresh,held}`.
+ * Folders belong to us and are closed to others; a lock lives as long as
+ * its descriptor.
  */
 #ifndef QUEUE_FOLDER_H
 #define QUEUE_FOLDER_H
@@ -14,12 +14,6 @@ enum { FOLDER_MAX = 4096, FOLDER_WORKERS_MAX = 1024 };
  * otherwise it must be a folder of ours that we can write to. */
 int folder_make(const char *path, struct error *error);
 int folder_sync(const char *path, struct error *error);
-
-/*
- * The lock of a whole spool: for the supervisor, so that a second instance
- * refuses to start.  The descriptor, or -1 with the reason.
- */
-int folder_lock_spool(const char *spool, struct error *error);
 
 struct folder {
 	int lock;

@@ -7,8 +7,6 @@
 #ifndef QUEUE_INNER_H
 #define QUEUE_INNER_H
 
-#include <ev.h>
-
 #include "queue/clock.h"
 #include "queue/commit.h"
 #include "queue/edit.h"
@@ -81,7 +79,7 @@ struct queue {
 	int64_t clock_saved;
 	struct ident_source ids;
 	uint64_t dice;         /* state of the jitter's generator */
-	ev_timer wake;
+	struct ev_timer *wake; /* for the earliest lane */
 	uint64_t limit, reserve; /* bytes: our share, and what of it is kept
 	                          * for removals and results */
 	uint64_t on_the_way;   /* bytes taken in that are not committed yet */

@@ -4,6 +4,7 @@
  */
 #include "queue/inner.h"
 
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,13 +118,13 @@ void queue_set_timer(struct queue *queue)
 	if (next < now + wait)
 		wait = next > now ? next - now : 0;
 	/* Already set, and early enough. */
-	if (ev_is_active(&queue->wake) &&
-	    ev_timer_remaining(queue->loop, &queue->wake) * 1000 <=
+	if (ev_is_active(queue->wake) &&
+	    ev_timer_remaining(queue->loop, queue->wake) * 1000 <=
 		    (double)wait)
 		return;
-	ev_timer_stop(queue->loop, &queue->wake);
-	ev_timer_set(&queue->wake, (double)wait / 1000, 0);
-	ev_timer_start(queue->loop, &queue->wake);
+	ev_timer_stop(queue->loop, queue->wake);
+	ev_timer_set(queue->wake, (double)wait / 1000, 0);
+	ev_timer_start(queue->loop, queue->wake);
 }
 
 static void wake_lane(struct queue *queue, struct lane *lane)
@@ -347,8 +348,9 @@ static void start(struct queue *queue)
 						 queue->folder.path, on_broken,
 						 queue);
 	queue->reader = reader_new(queue->loop);
-	ev_timer_init(&queue->wake, on_timer, 0, 0);
-	queue->wake.data = queue;
+	queue->wake = must_alloc(sizeof(*queue->wake));
+	ev_timer_init(queue->wake, on_timer, 0, 0);
+	queue->wake->data = queue;
 	lanes_each(queue->lanes, wake_at_start, queue);
 	queue_set_timer(queue);
 }
@@ -370,6 +372,7 @@ static void free_stores(struct queue *queue)
 	store_close(queue->store[HOME_HELD]);
 	folder_release(&queue->folder);
 	lanes_free(queue->lanes);
+	free(queue->wake);
 	free(queue);
 }
 
@@ -433,7 +436,7 @@ void queue_close(struct queue *queue)
 		commit_drain(queue->commit[HOME_FRESH]);
 	}
 	queue->is_closing = true;
-	ev_timer_stop(queue->loop, &queue->wake);
+	ev_timer_stop(queue->loop, queue->wake);
 	reader_free(queue->reader);
 	commit_free(queue->commit[HOME_HELD]);
 	commit_free(queue->commit[HOME_FRESH]);
