@@ -4,6 +4,7 @@
  */
 #include "queue/inner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,10 +34,11 @@ static void add_report(struct ending *ending, size_t i, enum dsn_action action,
 {
 	struct part *part = ending->part;
 
-	if (!dsn_is_wanted(recipient_of(part, i), action))
-		return;
-	if (!*part->message->envelope->sender &&
-	    (action != DSN_FAILED || !report_has_reader(part)))
+	/* Nothing is ever said to the null sender; but a report of our own
+	 * that fails is the postmaster's. */
+	if (*part->message->envelope->sender ?
+		    !dsn_is_wanted(recipient_of(part, i), action) :
+		    action != DSN_FAILED || !report_has_reader(part))
 		return;
 	ending->reports = must_realloc(ending->reports,
 				       (ending->report_count + 1) *
@@ -76,13 +78,35 @@ static void fail(struct ending *ending, size_t i, const struct result *result)
 	add_report(ending, i, DSN_FAILED, result);
 }
 
+/* "5 days", "36 hours", "90 seconds": the largest unit that is exact. */
+static const char *duration(uint32_t seconds, char out[24])
+{
+	static const struct {
+		uint32_t length;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+		      { 1, "second" } };
+	size_t i = 0;
+
+	while (seconds % units[i].length)
+		i++;
+	seconds /= units[i].length;
+	snprintf(out, 24, "%u %s%s", seconds, units[i].name,
+		 seconds == 1 ? "" : "s");
+	return out;
+}
+
 static void expired(struct result *out, const struct result *last,
 		    uint32_t lifetime)
 {
+	char text[24];
+
 	*out = *last;
+	/* RFC 3463 3.5: X.4.7, delivery time expired; 4 because a later
+	 * message may fare better. */
 	result_set(out, OUTCOME_FAILED, last->blame, "4.4.7",
-		   "not delivered within %u hours; the last reason was: %s",
-		   (lifetime + 1800) / 3600, last->text);
+		   "not delivered within %s; the last reason was: %s",
+		   duration(lifetime, text), last->text);
 }
 
 /* True when the recipient stays open. */
