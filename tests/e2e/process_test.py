@@ -109,25 +109,31 @@ def a_second_instance_on_the_same_spool_is_refused(lab):
     equal(relay.process.poll(), None)
 
 
+def begin_message(client):
+    client.ehlo()
+    equal(client.mail("a@client.example")[0], 250)
+    equal(client.rcpt("b@example.net")[0], 250)
+    client.putcmd("data")
+    equal(client.getreply()[0], 354)
+    client.send(b"Subject: half\r\n\r\nhalf")
+
+
 @case
 def sigterm_lets_a_transaction_end_and_sends_the_idle_away(lab):
     relay = lab.relay(lab.gateway("*", "127.0.0.1:1"), stop_limit="20s")
-    with relay.smtp() as busy, relay.smtp() as idle:
-        idle.ehlo()
-        busy.ehlo()
-        busy.mail("a@client.example")
-        busy.rcpt("b@example.net")
-        busy.putcmd("data")
-        equal(busy.getreply()[0], 354)
-        busy.send(b"Subject: half\r\n\r\nhalf")
-        relay.process.send_signal(signal.SIGTERM)
-        equal(idle.getreply()[0], 421)
-        time.sleep(0.3)
-        equal(relay.process.poll(), None)
-        busy.send(b" done\r\n.\r\n")
-        code, text = busy.getreply()
-        equal(code, 250, text)
-        identity = relay.identity(text.decode())
+    busy, idle = relay.smtp(), relay.smtp()
+    idle.ehlo()
+    begin_message(busy)
+    relay.process.send_signal(signal.SIGTERM)
+    equal(idle.getreply()[0], 421)
+    time.sleep(0.3)
+    equal(relay.process.poll(), None)
+    busy.send(b"\r\ndone\r\n.\r\n")
+    code, text = busy.getreply()
+    equal(code, 250, text)
+    identity = relay.identity(text.decode())
+    busy.close()
+    idle.close()
     equal(relay.process.wait(20), 0)
     relay.stop()
     # What was acknowledged is there after the next start.
@@ -141,34 +147,28 @@ def sigterm_lets_a_transaction_end_and_sends_the_idle_away(lab):
 @case
 def sigterm_ends_at_the_limit(lab):
     relay = lab.relay(stop_limit="1s")
-    with relay.smtp() as busy:
-        busy.ehlo()
-        busy.mail("a@client.example")
-        busy.rcpt("b@example.net")
-        busy.putcmd("data")
-        busy.getreply()
-        start = time.monotonic()
-        relay.process.send_signal(signal.SIGTERM)
-        equal(relay.process.wait(20), 0)
-        taken = time.monotonic() - start
+    busy = relay.smtp()
+    begin_message(busy)
+    start = time.monotonic()
+    relay.process.send_signal(signal.SIGTERM)
+    equal(relay.process.wait(20), 0)
+    taken = time.monotonic() - start
+    busy.close()
     assert 0.5 < taken < 4, taken
 
 
 @case
 def a_second_sigterm_ends_at_once(lab):
     relay = lab.relay(stop_limit="60s")
-    with relay.smtp() as busy:
-        busy.ehlo()
-        busy.mail("a@client.example")
-        busy.rcpt("b@example.net")
-        busy.putcmd("data")
-        busy.getreply()
-        relay.process.send_signal(signal.SIGTERM)
-        relay.wait("stopping")
-        start = time.monotonic()
-        relay.process.send_signal(signal.SIGTERM)
-        equal(relay.process.wait(20), 0)
+    busy = relay.smtp()
+    begin_message(busy)
+    relay.process.send_signal(signal.SIGTERM)
+    relay.wait("stopping")
+    start = time.monotonic()
+    relay.process.send_signal(signal.SIGTERM)
+    equal(relay.process.wait(20), 0)
     assert time.monotonic() - start < 4
+    busy.close()
 
 
 @case
