@@ -196,6 +196,12 @@ static bool is_utf8_orcpt(struct view text)
 	return true;
 }
 
+static bool is_type_byte(unsigned char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       (byte >= '0' && byte <= '9') || byte == '-';
+}
+
 static const struct answer *param_orcpt(struct parsed *to, struct view value)
 {
 	char decoded[COMMAND_ORCPT_MAX + 1];
@@ -206,9 +212,7 @@ static const struct answer *param_orcpt(struct parsed *to, struct view value)
 	if (type.len == 0 || text.len == 0 || value.len > COMMAND_ORCPT_MAX)
 		return &bad_param;
 	for (i = 0; i < type.len; i++)
-		if (!((type.at[i] | 0x20) >= 'a' && (type.at[i] | 0x20) <= 'z') &&
-		    !(type.at[i] >= '0' && type.at[i] <= '9') &&
-		    type.at[i] != '-')
+		if (!is_type_byte(type.at[i]))
 			return &bad_param;
 	if (xtext_decode(text, decoded, sizeof(decoded)) < 0 &&
 	    !(to->utf8 && view_equal_fold(type, VIEW("utf-8")) &&

@@ -191,6 +191,9 @@ static enum data_outcome step_chunk(struct data *data, struct view in,
 	if (data->left == 0) {
 		if (data->holds_cr && data->is_last)
 			return settle_cr(data, -1, piece, used);
+		/* What lacks an end of line gets one when it leaves. */
+		if (data->is_last && data->line > 0)
+			end_line(data, true);
 		return DATA_END;
 	}
 	if (in.len > data->left)

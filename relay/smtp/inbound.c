@@ -210,6 +210,7 @@ static enum inbound_want step_body(struct inbound *s, struct view input,
 	outcome = data_next(&t->data, input, &s->body, used);
 	if (outcome == DATA_END) {
 		s->progress++;
+		transaction_scan(t, VIEW(""));
 		return fire(s, EVENT_END, VIEW(""));
 	}
 	if (outcome == DATA_MORE)

@@ -28,7 +28,7 @@ enum inbound_want {
 	INBOUND_BEGIN,  /* inbound_begun() */
 	INBOUND_BODY,   /* append inbound_body() before the input is consumed,
 	                 * then step again */
-	INBOUND_COMMIT, /* inbound_envelope() is whole; then inbound_settled() */
+	INBOUND_COMMIT, /* take inbound_envelope(); then inbound_settled() */
 	INBOUND_ABORT,  /* drop the open message, then step again */
 	INBOUND_CLOSE,  /* what was said goes out, then the end; an open
 	                 * message is dropped */

@@ -48,7 +48,8 @@ void trace_date(int64_t now, char out[TRACE_DATE_LEN + 1])
 	}
 	civil(day_count, &year, &month, &day);
 	weekday = (int)((day_count % 7 + 7) % 7);
-	snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
+	snprintf(text, sizeof(text),
+		 "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
 		 days + 3 * weekday, day, months + 3 * (month - 1), year,
 		 (int)(second / 3600), (int)(second / 60 % 60),
 		 (int)(second % 60));

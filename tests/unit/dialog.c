@@ -195,9 +195,11 @@ static void feed(struct player *p, struct view bytes, long cut, size_t *seen)
 		return;
 	}
 	if ((size_t)cut > first && (size_t)cut < *seen) {
-		buffer_append(&p->input, view_first(bytes, (size_t)cut - first));
+		size_t at = (size_t)cut - first;
+
+		buffer_append(&p->input, view_first(bytes, at));
 		run(p);
-		bytes = view_from(bytes, (size_t)cut - first);
+		bytes = view_from(bytes, at);
 	}
 	buffer_append(&p->input, bytes);
 	run(p);
