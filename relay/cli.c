@@ -4,6 +4,7 @@
  */
 #include "relay/cli.h"
 
+#include "relay/partner.h"
 #include "relay/verbs.h"
 
 #include <string.h>
@@ -26,6 +27,13 @@ const struct cli_verb cli_verbs[] = {
 	  "Virtual gateways that take every message and store it as a file, "
 	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
 	  "this program.",	    verb_lab	   },
+	{ "partner import", "[--section 3|4] FORM", "a partner's form as policies",
+	  "Reads a filled form as text (- for standard input) and prints "
+	  "`policy` blocks,\nwith what was missing or not understood as "
+	  "comments. Section 3 is for mail to\nthe company that issued the "
+	  "form, section 4 to the one who filled it in; default\nis what is "
+	  "filled. Exit status 0, or 65 when no policy can be made of it, 66 "
+	  "when\nit cannot be read.", partner_import },
 };
 
 const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

@@ -1,0 +1,16 @@
+/*
+ * `postern partner`: agreements with partners on paper and as configuration.
+ */
+#ifndef RELAY_PARTNER_H
+#define RELAY_PARTNER_H
+
+/*
+ * `partner import [--section 3|4] FORM`: argv holds what follows those two
+ * words.  Prints the form's policies, for a person to read and to put into
+ * the configuration; conf_path is not read.  Exit statuses of sysexits:
+ * EX_DATAERR when no policy can be made of the form, EX_NOINPUT when it
+ * cannot be read, EX_USAGE.
+ */
+int partner_import(const char *conf_path, int argc, char **argv);
+
+#endif
