@@ -41,7 +41,7 @@ static void hear(struct conn *conn, enum conn_event event, void *arg)
 	}
 }
 
-static int listen_somewhere(struct net_address *at)
+int pair_listen(struct net_address *at)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(at->sa.v4);
@@ -80,7 +80,7 @@ static void unblock(int fd)
 void pair_open_client(struct pair *pair)
 {
 	struct net_address at;
-	int listener = listen_somewhere(&at);
+	int listener = pair_listen(&at);
 
 	begin(pair);
 	pair->client.conn = conn_connect(pair->loop, &at, NULL, hear,
@@ -99,12 +99,22 @@ void pair_reconnect(struct pair *pair, const struct net_address *at)
 void pair_open_server(struct pair *pair)
 {
 	struct net_address at;
-	int listener = listen_somewhere(&at), fd;
+	int listener = pair_listen(&at), fd;
 
 	begin(pair);
 	pair->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(pair->socket, &at.sa.any, sizeof(at.sa.v4)) < 0)
 		perror("connect");
+	fd = accept_one(listener);
+	unblock(fd);
+	pair->server.conn = conn_accept(pair->loop, fd, hear, &pair->server);
+}
+
+void pair_open_accept(struct pair *pair, int listener)
+{
+	int fd;
+
+	begin(pair);
 	fd = accept_one(listener);
 	unblock(fd);
 	pair->server.conn = conn_accept(pair->loop, fd, hear, &pair->server);

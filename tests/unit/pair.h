@@ -31,6 +31,10 @@ void pair_open(struct pair *pair);
 void pair_open_client(struct pair *pair);
 /* The server is ours. */
 void pair_open_server(struct pair *pair);
+/* Listens on loopback, and takes the first who comes: our server faces
+ * somebody else's client. */
+int pair_listen(struct net_address *at);
+void pair_open_accept(struct pair *pair, int listener);
 /* Our client goes elsewhere and forgets what it was told. */
 void pair_reconnect(struct pair *pair, const struct net_address *at);
 /* Runs the loop until side->told holds the word, or a few seconds. */
