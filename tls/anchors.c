@@ -187,11 +187,10 @@ struct anchors *anchors_read(struct view bytes, struct error *error)
 	struct view rest = bytes;
 
 	anchors->holds = 1;
-	if (bytes.len && bytes.at[0] == DER_SEQUENCE)
+	while (add_pem_block(anchors, &rest))
+		;
+	if (anchors->count == 0)
 		(void)add_der(anchors, bytes);
-	else
-		while (add_pem_block(anchors, &rest))
-			;
 	if (anchors->count == 0) {
 		error_set(error, anchors->unreadable
 				  ? "no certificate in it can be read"

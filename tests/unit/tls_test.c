@@ -4,6 +4,7 @@
  */
 #include "tests/unit/certs.h"
 #include "tests/unit/pair.h"
+#include "tls/secure.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,14 @@ static const struct demand *any(void)
 	static struct demand demand = { .level = TLS_MAY, .is_usable = true };
 
 	return &demand;
+}
+
+static void move_byte(struct buffer *from, struct buffer *to)
+{
+	if (buffer_len(from) == 0)
+		return;
+	buffer_append_byte(to, buffer_view(from).at[0]);
+	buffer_consume(from, 1);
 }
 
 /* Both sides secure, or the test ends. */
@@ -178,6 +187,55 @@ static void a_peer_that_closes_half_way_fails_the_handshake(void **state)
 	assert_true(pair_until(&pair, &pair.server, "failed"));
 	assert_non_null(strstr(pair.server.error, "during the TLS handshake"));
 	pair_close(&pair);
+}
+
+/* Every byte on its own, both ways; and as much as there is at once. */
+static void a_handshake_in_single_bytes_is_the_same(void **state)
+{
+	struct buffer to_server = { 0 }, to_client = { 0 };
+	struct buffer raw_server = { 0 }, raw_client = { 0 }, got = { 0 };
+	enum secure_step a = SECURE_MORE, b = SECURE_MORE;
+	struct secure *asks, *serves;
+	struct demand demand = *any();
+	struct error error;
+	int minimum;
+
+	(void)state;
+	for (minimum = 0; minimum < 2; minimum++) {
+		demand.min_tls = minimum ? TLS_1_3 : TLS_ANY;
+		asks = secure_client(client, &demand, &raw_client, &to_server,
+				     &error);
+		serves = secure_server(server, &raw_server, &to_client,
+				       &error);
+		a = b = SECURE_MORE;
+		while (a == SECURE_MORE || b == SECURE_MORE) {
+			assert_true(buffer_len(&to_server) +
+				    buffer_len(&to_client) > 0);
+			move_byte(&to_server, &raw_server);
+			move_byte(&to_client, &raw_client);
+			if (b == SECURE_MORE)
+				b = secure_handshake(serves);
+			if (a == SECURE_MORE)
+				a = secure_handshake(asks);
+		}
+		assert_int_equal(a, SECURE_DONE);
+		assert_int_equal(b, SECURE_DONE);
+		assert_int_equal(secure_write(asks, VIEW("EHLO a\r\n")), 0);
+		while (buffer_len(&got) < 8) {
+			assert_true(buffer_len(&to_server) > 0);
+			move_byte(&to_server, &raw_server);
+			assert_int_equal(secure_read(serves, &got, 100),
+					 SECURE_MORE);
+		}
+		assert_memory_equal(buffer_view(&got).at, "EHLO a\r\n", 8);
+		secure_free(asks);
+		secure_free(serves);
+		buffer_clear(&to_server);
+		buffer_clear(&to_client);
+		buffer_clear(&raw_server);
+		buffer_clear(&raw_client);
+		buffer_clear(&got);
+	}
 }
 
 static void close_notify_is_a_clean_end(void **state)
@@ -418,6 +476,7 @@ int main(void)
 		cmocka_unit_test(garbage_in_a_record_fails_the_handshake),
 		cmocka_unit_test(
 			a_peer_that_closes_half_way_fails_the_handshake),
+		cmocka_unit_test(a_handshake_in_single_bytes_is_the_same),
 		cmocka_unit_test(close_notify_is_a_clean_end),
 		cmocka_unit_test(an_end_without_close_notify_is_a_failure),
 		cmocka_unit_test(much_data_arrives_whole_and_bounded),
