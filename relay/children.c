@@ -127,7 +127,11 @@ int children_start(struct children *all, struct child *child, double now,
 	child->started = now;
 	child->is_planned = false;
 	child->is_serving = false;
-	return equip(all, child, error);
+	if (equip(all, child, error) == 0)
+		return 0;
+	/* Half equipped it is of no use; its death is seen as any other. */
+	kill(child->pid, SIGKILL);
+	return -1;
 }
 
 struct child *children_find(struct children *all, pid_t pid)

@@ -9,6 +9,7 @@
 #include "relay/spawn.h"
 #include "relay/worker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,8 @@ static int play(const char *role, const char *argument)
 		{ "worker",   be_worker  },
 	};
 
+	/* A terminal that is closed tells everybody; the supervisor decides. */
+	signal(SIGHUP, SIG_IGN);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(role, roles[i].role) == 0)
 			return roles[i].be(argument ? argument : "");
@@ -146,10 +149,23 @@ static int obey(int argc, char **argv)
 	return verb->run(path, argc - words, argv + words);
 }
 
+/* Nothing of ours may be taken for a standard stream. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *role = argc > 0 ? spawn_role(argv[0]) : NULL;
 
+	fill_standard_streams();
 	if (role)
 		return play(role, argc > 1 ? argv[1] : NULL);
 	return obey(argc - 1, argv + 1);

@@ -62,6 +62,8 @@ int privs_drop(const struct privs *privs)
 		errno = EPERM;
 		return -1;
 	}
+	/* What lets an ordinary user bind low ports ends here, too. */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -355,9 +356,11 @@ int supervise_run(const char *conf_path)
 	struct conf_files *files;
 	struct conf *conf;
 	struct error error = { .text = "" };
-	int bundle;
-	int status = loader_load(conf_path, &bundle, &error);
+	int bundle, status;
 
+	privs_guard_memory();
+	umask(077);
+	status = loader_load(conf_path, &bundle, &error);
 	if (status != EX_OK) {
 		if (error.text[0])
 			fprintf(stderr, "postern: %s\n", error.text);

@@ -176,7 +176,8 @@ static void on_broken(void *arg, const char *why)
 
 	log_say(LOG_ERROR, "warning", "spool: %s", why);
 	w->status = EX_IOERR;
-	begin_stop(w, BROKEN_LIMIT);
+	if (w->server)
+		begin_stop(w, BROKEN_LIMIT);
 }
 
 static int make_self_signed(struct worker *w, struct tls_context **out,
@@ -293,7 +294,7 @@ int worker_run(const struct worker_settings *settings)
 	if (make_contexts(&worker, &error) || open_rooms(&worker, &error)) {
 		log_say(LOG_ERROR, "warning", "%s", error.text);
 		worker.status = EX_CONFIG;
-	} else {
+	} else if (worker.status == EX_OK) {
 		ev_run(worker.loop, 0);
 	}
 	close_rooms(&worker);
