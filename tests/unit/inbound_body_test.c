@@ -44,7 +44,8 @@ static const struct dialog by_data[] = {
 	  .shows_trace = true,
 	  .lines = { BEGIN_DATA,
 		     "T: trace Received: from c ([127.0.0.1])",
-		     "T: trace \\x09by mx.example.org (Postern) with SMTP id ID1",
+		     "T: trace \\x09by mx.example.org (Postern) with SMTP "
+		     "id ID1",
 		     "T: trace \\x09for <c@d.example>;",
 		     "T: trace \\x09Tue, 24 Nov 2026 23:10:35 +0000", "C: .",
 		     COMMIT, STORED } },
@@ -242,7 +243,8 @@ static void smuggling(void **state)
 		snprintf(raw, sizeof(raw),
 			 "R: x%sMAIL FROM:<evil@x.example>%%0d%%0a",
 			 smuggled[i].bytes);
-		snprintf(reply, sizeof(reply), "S: 554 5.6.0 Message holds a %s",
+		snprintf(reply, sizeof(reply),
+			 "S: 554 5.6.0 Message holds a %s",
 			 smuggled[i].refusal);
 		dialog_play(&dialog);
 	}

@@ -36,7 +36,8 @@ static const struct dialog relaying[] = {
 		     "C: RCPT TO:<evil.example!x@other.example>", DENIED,
 		     "C: RCPT TO:<\"x@relay.example\"@evil.example>", DENIED,
 		     "C: RCPT TO:<@relay.example:x@evil.example>", DENIED,
-		     "C: RCPT TO:<@relay.example,@relay.example:x@evil.example>",
+		     "C: RCPT TO:<@relay.example,@relay.example:x@evil."
+		     "example>",
 		     DENIED, "C: RCPT TO:<x@evil.example.>", DENIED,
 		     "C: RCPT TO:<x@relay.example@evil.example>", "S: 501*",
 		     "C: RCPT TO:<x@[127.0.0.1]>", "S: 550 5.1.2*",
@@ -175,7 +176,8 @@ static const struct dialog utf8[] = {
 		     "R: RCPT TO:<%c3%a4@b.example>%0d%0a", "S: 250*",
 		     "C: DATA", "S: 354*", "T: begin",
 		     "T: trace Received: from c*",
-		     "T: trace \\x09by mx.example.org (Postern) with UTF8SMTP id ID1;",
+		     "T: trace \\x09by mx.example.org (Postern) with "
+		     "UTF8SMTP id ID1;",
 		     "T: trace *", "C: .", "T: commit <a@b.example> <*",
 		     STORED } },
 	{ .name = "said and not needed: not marked",
