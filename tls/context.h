@@ -13,12 +13,13 @@ struct tls_context;
 void tls_start(void);
 
 struct tls_context *tls_client_context(struct error *error);
-/* From PEM; `hostname` names the certificate when both views are empty:
- * then a self-signed one is made. */
+/* From PEM, leaf first. That key and certificate belong together is
+ * proven by a handshake with ourselves. */
 struct tls_context *tls_server_context(struct view chain_pem,
 				       struct view key_pem,
 				       struct error *error);
-/* A self-signed certificate and key for a host name, as PEM. */
+/* A self-signed certificate and key for a host name, as PEM: ECDSA P-256,
+ * ten years. Wipe the key's buffer after use. */
 int tls_self_signed(const char *hostname, struct buffer *chain_pem,
 		    struct buffer *key_pem, struct error *error);
 struct tls_context *tls_context_hold(struct tls_context *context);

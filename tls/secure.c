@@ -24,11 +24,18 @@ struct secure {
 	size_t count;
 	struct anchors *anchors;
 	size_t came;             /* bytes before the handshake was done */
-	char error[ERROR_TEXT_MAX];
+	char *error;             /* NULL: none */
 	bool is_server;
 	bool is_done;
 	bool is_broken;
 };
+
+/* The first reason stays: later ones follow from it. */
+static void note_error(struct secure *secure, const char *text)
+{
+	if (!secure->error)
+		secure->error = must_strdup(text);
+}
 
 /* --- bytes for the library ------------------------------------------- */
 
@@ -49,8 +56,7 @@ static int give(WOLFSSL *ssl, char *to, int room, void *arg)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
 	if (!secure->is_done) {
 		if (secure->came == 0 && !is_tls(raw)) {
-			(void)snprintf(secure->error, sizeof(secure->error),
-				       "the peer spoke no TLS");
+			note_error(secure, "the peer spoke no TLS");
 			return WOLFSSL_CBIO_ERR_GENERAL;
 		}
 		secure->came += len;
@@ -67,8 +73,7 @@ static int take(WOLFSSL *ssl, char *from, int len, void *arg)
 
 	(void)ssl;
 	if (buffer_len(secure->wire) > SECURE_WIRE_MAX) {
-		(void)snprintf(secure->error, sizeof(secure->error),
-			       "the peer takes no answers");
+		note_error(secure, "the peer takes no answers");
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	}
 	buffer_append(secure->wire, view_make(from, (size_t)len));
@@ -185,18 +190,19 @@ void secure_free(struct secure *secure)
 	wolfSSL_free(secure->ssl);
 	facts_clear(&secure->facts);
 	forget_chain(secure);
+	free(secure->error);
 	free(secure);
 }
 
 /* --- work ------------------------------------------------------------ */
 
-/* The first reason stays: later ones follow from it. */
 static enum secure_step broken(struct secure *secure, int code)
 {
+	char text[ERROR_TEXT_MAX];
+
 	secure->is_broken = true;
-	if (!secure->error[0])
-		wolf_explain(secure->ssl, code, secure->error,
-			     sizeof(secure->error));
+	wolf_explain(secure->ssl, code, text, sizeof(text));
+	note_error(secure, text);
 	return SECURE_BROKEN;
 }
 
@@ -263,8 +269,7 @@ enum secure_step secure_handshake(struct secure *secure)
 	if (code != WOLFSSL_ERROR_WANT_READ)
 		return broken(secure, code);
 	if (secure->came > SECURE_HANDSHAKE_MAX) {
-		(void)snprintf(secure->error, sizeof(secure->error),
-			       "the handshake is too long");
+		note_error(secure, "the handshake is too long");
 		return broken(secure, code);
 	}
 	return SECURE_MORE;
@@ -324,7 +329,7 @@ void secure_close(struct secure *secure)
 
 const char *secure_error(const struct secure *secure)
 {
-	return secure->error;
+	return secure->error ? secure->error : "";
 }
 
 const struct tls_facts *secure_facts(const struct secure *secure)
