@@ -20,7 +20,12 @@ static const struct recipient *recipient_of(const struct part *part, size_t i)
 
 static const struct policy *policy_of(const struct part *part)
 {
-	return queue_lane_policy(part->queue->conf, part->job.lane->name);
+	const struct envelope *envelope = part->message->envelope;
+	uint32_t first = part->progress.open[0].index;
+
+	return queue_policy(part->queue->conf,
+			    envelope->recipients[first].domain,
+			    envelope->sender);
 }
 
 static int64_t age_of(const struct part *part)

@@ -94,6 +94,8 @@ struct queue {
 
 int64_t queue_now(struct queue *queue);       /* ms, spool clock */
 uint32_t queue_random(struct queue *queue);
+const struct policy *queue_policy(const struct conf *conf, const char *domain,
+				  const char *sender);
 /* The lane that a recipient's mail goes to under a snapshot. */
 const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);

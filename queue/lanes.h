@@ -27,6 +27,7 @@ struct lane {
 	uint64_t stored[HOMES];   /* jobs on the disk */
 	uint64_t memory[HOMES];   /* those of them that are in `parts` */
 	uint64_t entering;     /* jobs on their way to the disk */
+	uint64_t asides;       /* of them: jobs that are being put aside */
 	struct part *parts;    /* all jobs in memory */
 	struct part *first, *last; /* those that wait to be taken */
 	size_t waiting, taken;

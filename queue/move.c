@@ -16,18 +16,19 @@ struct moving {
 
 static void moving_end(struct moving *m)
 {
-	struct part *part = m->part;
-	struct queue *queue = part->queue;
-	struct lane *lane = part->job.lane;
+	struct queue *queue = m->part->queue;
+	struct lane *old = m->part->job.lane;
+	size_t count = m->part->progress.open_count;
 
-	for (size_t i = 0; i < part->progress.open_count; i++) {
+	/* First, so that no search skips what it left under its own key. */
+	part_leave(m->part);
+	for (size_t i = 0; i < count; i++) {
 		m->lanes[i]->entering--;
 		lane_consider(queue, m->lanes[i]);
 	}
+	lane_consider(queue, old);
 	free(m->lanes);
 	free(m);
-	part_leave(part);
-	lane_consider(queue, lane);
 }
 
 static void on_settled(void *arg, enum change_end end)

@@ -33,12 +33,19 @@ uint32_t queue_random(struct queue *queue)
 	return (uint32_t)(queue->dice * UINT64_C(2685821657736338717) >> 32);
 }
 
-const char *queue_lane_key(const struct conf *conf, const char *domain,
-			   const char *sender)
+const struct policy *queue_policy(const struct conf *conf, const char *domain,
+				  const char *sender)
 {
 	struct rules_question question = { .recipient_domain = domain,
 					   .sender = sender };
-	const struct policy *policy = rules_policy(conf, question).policy;
+
+	return rules_policy(conf, question).policy;
+}
+
+const char *queue_lane_key(const struct conf *conf, const char *domain,
+			   const char *sender)
+{
+	const struct policy *policy = queue_policy(conf, domain, sender);
 
 	return policy->gateway_count ? policy->title : domain;
 }
@@ -46,13 +53,11 @@ const char *queue_lane_key(const struct conf *conf, const char *domain,
 const struct policy *queue_lane_policy(const struct conf *conf,
 				       const char *lane)
 {
-	struct rules_question question = { .recipient_domain = lane };
-
 	for (size_t i = 0; i < conf->policy_count; i++)
 		if (conf->policies[i].gateway_count &&
 		    !strcmp(conf->policies[i].title, lane))
 			return &conf->policies[i];
-	return rules_policy(conf, question).policy;
+	return queue_policy(conf, lane, NULL);
 }
 
 uint32_t policy_lifetime(const struct conf *conf, const struct policy *policy)

@@ -73,6 +73,7 @@ static void on_aside(void *arg, enum change_end end)
 	struct bad_job *bad = arg;
 
 	bad->lane->entering--;
+	bad->lane->asides--;
 	if (end == CHANGE_STORED && bad->found.has_job &&
 	    bad->lane->stored[bad->found.home])
 		bad->lane->stored[bad->found.home]--;
@@ -103,6 +104,7 @@ static void put_aside(struct queue *queue, struct lane *lane,
 
 	*bad = (struct bad_job){ queue, lane, *found };
 	lane->entering++;
+	lane->asides++;
 	edit_quarantine(edit, lane->name, key->id, key->part,
 			found->home == HOME_HELD);
 	if (found->home == HOME_HELD)
@@ -227,7 +229,8 @@ void lane_write(struct queue *queue, const struct lane *lane)
 static bool wants_search(const struct queue *queue, const struct lane *lane,
 		       int64_t now)
 {
-	if (lane->waiting >= SEARCH_JOBS / 2 ||
+	/* What is being put aside would only be found again. */
+	if (lane->asides || lane->waiting >= SEARCH_JOBS / 2 ||
 	    (lane->waiting >= LANE_JOBS_LEAST &&
 	     queue->waiting >= ALL_JOBS_MAX))
 		return false;

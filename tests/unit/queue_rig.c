@@ -13,12 +13,19 @@
 
 #include <cmocka.h>
 
+#include "queue/inner.h"
+
 static void on_ready(void *arg, struct lane *lane)
 {
 	struct rig *rig = arg;
 
 	rig->ready++;
 	rig->lane = lane;
+	for (size_t i = 0; i < rig->lane_count; i++)
+		if (rig->lanes[i] == lane)
+			return;
+	assert_true(rig->lane_count < RIG_LANES);
+	rig->lanes[rig->lane_count++] = lane;
 }
 
 static void on_gone(void *arg, struct lane *lane)
@@ -28,6 +35,9 @@ static void on_gone(void *arg, struct lane *lane)
 	rig->gone++;
 	if (rig->lane == lane)
 		rig->lane = NULL;
+	for (size_t i = 0; i < rig->lane_count; i++)
+		if (rig->lanes[i] == lane)
+			rig->lanes[i--] = rig->lanes[--rig->lane_count];
 }
 
 static void on_broken(void *arg, const char *why)
@@ -52,6 +62,11 @@ void rig_init(struct rig *rig)
 	rig->conf.delay_notice = 4 * 3600;
 }
 
+void rig_reopen_loop(struct rig *rig)
+{
+	rig->loop = ev_loop_new(EVFLAG_AUTO);
+}
+
 void rig_open(struct rig *rig)
 {
 	struct queue_settings settings = {
@@ -62,6 +77,7 @@ void rig_open(struct rig *rig)
 	};
 
 	rig->lane = NULL;
+	rig->lane_count = 0;
 	rig->queue = queue_open(rig->loop, &settings, &rig->error);
 	if (!rig->queue)
 		fail_msg("%s", rig->error.text);
@@ -115,13 +131,15 @@ void rig_run(struct rig *rig, double seconds)
 
 void rig_settle(struct rig *rig)
 {
-	struct queue_counts before, after = rig_counts(rig);
+	const struct queue *queue = rig->queue;
 
-	do {
-		before = after;
-		rig_run(rig, 0.08);
-		after = rig_counts(rig);
-	} while (before.operations != after.operations);
+	/* Between two changes a body may be read for a report. */
+	for (int quiet = 0; quiet < 3; quiet++) {
+		rig_run(rig, 0.01);
+		if (!commit_is_idle(queue->commit[HOME_FRESH]) ||
+		    !commit_is_idle(queue->commit[HOME_HELD]))
+			quiet = 0;
+	}
 }
 
 static void on_intake(void *arg, enum intake_event event)
@@ -187,8 +205,8 @@ struct job *rig_take(struct rig *rig)
 	for (int i = 0; i < 100 && !job; i++) {
 		unsigned ready = rig->ready;
 
-		if (rig->lane)
-			job = queue_take(rig->queue, rig->lane);
+		for (size_t k = 0; k < rig->lane_count && !job; k++)
+			job = queue_take(rig->queue, rig->lanes[k]);
 		if (!job)
 			rig_wait(rig, &rig->ready, ready + 1, 0.1);
 	}

@@ -6,6 +6,8 @@
 
 #include "queue/queue.h"
 
+enum { RIG_LANES = 64 };
+
 struct rig {
 	struct ev_loop *loop;
 	struct queue *queue;
@@ -15,11 +17,15 @@ struct rig {
 	/* what was heard */
 	unsigned stored, no_room, failed, ready, gone, broken, rooms;
 	struct lane *lane;     /* the last that was ready */
+	struct lane *lanes[RIG_LANES]; /* all that were, and are not gone */
+	size_t lane_count;
 	char last_id[MESSAGE_ID_LEN + 1];
 };
 
 /* Makes the folder; nothing is open yet. */
 void rig_init(struct rig *rig);
+/* A loop of its own after fork(). */
+void rig_reopen_loop(struct rig *rig);
 /* Opens the queue; asserts that it works. */
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
