@@ -29,14 +29,14 @@ struct attempt {
 	struct delivery delivery;
 	struct lookup *lookup;
 	struct client *client;
-	bool is_handed_over;      /* the message, to this client */
-	bool is_routed;           /* the candidates are known */
+	bool is_handed_over; /* the message, to this client */
+	bool is_routed;	     /* the candidates are known */
 	struct candidate candidates[ROUTE_CANDIDATES_MAX];
 	size_t count, at;
-	bool is_plaintext;        /* the judge allowed it for this candidate */
+	bool is_plaintext; /* the judge allowed it for this candidate */
 	unsigned again;
 	bool has_trouble;
-	struct result trouble;    /* the last one of a host */
+	struct result trouble; /* the last one of a host */
 	double begun;
 };
 
@@ -338,18 +338,13 @@ static void over(struct attempt *a)
 		try_candidate(a);
 		return;
 	case OUTBOUND_DONE:
-	case OUTBOUND_RUNS:
-		ended(a);
-		return;
+	case OUTBOUND_RUNS: ended(a); return;
 	case OUTBOUND_HOST:
-	case OUTBOUND_UNMET:
-		host_failed(a);
-		return;
+	case OUTBOUND_UNMET: host_failed(a); return;
 	}
 }
 
-static void on_client(struct client *client, enum client_event event,
-		      void *arg)
+static void on_client(struct client *client, enum client_event event, void *arg)
 {
 	struct attempt *a = arg;
 	const struct candidate *candidate = client_candidate(client);
@@ -380,8 +375,7 @@ struct attempt *attempt_new(struct attempt_field *field, struct job *job,
 	a->begun = field->now(field->arg);
 	a->delivery.envelope = job->envelope;
 	a->delivery.results = must_alloc(count * sizeof(struct result));
-	a->delivery.states =
-		must_alloc(count * sizeof(enum recipient_state));
+	a->delivery.states = must_alloc(count * sizeof(enum recipient_state));
 	return a;
 }
 

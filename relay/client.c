@@ -29,18 +29,18 @@ struct client {
 	struct conn *conn;
 	struct outbound *session;
 	enum outbound_want want;
-	uint64_t turn;           /* of the session, when last looked at */
-	bool is_open;            /* the connection stands, or stood */
-	bool is_shaking;         /* TLS was begun, once for ever */
+	uint64_t turn;	 /* of the session, when last looked at */
+	bool is_open;	 /* the connection stands, or stood */
+	bool is_shaking; /* TLS was begun, once for ever */
 	bool is_driving;
-	bool is_judged;          /* and logged */
+	bool is_judged; /* and logged */
 	bool is_delivering;
 	const struct job *job;
 	struct body *body;
-	bool is_reading;         /* a piece of the body is on its way */
+	bool is_reading; /* a piece of the body is on its way */
 	unsigned messages;
 	double opened, progress;
-	struct result trouble;   /* of connecting */
+	struct result trouble; /* of connecting */
 };
 
 /* --- what the operator reads --------------------------------------- */
@@ -58,9 +58,9 @@ static void log_judged(struct client *c)
 	log_str(&line, "host", c->host);
 	log_str(&line, "level", levels[c->demand.level]);
 	log_str(&line, "verdict",
-		is_unmet			       ? "next-host"
-		: facts->is_tls			       ? "deliver"
-						       : "plaintext");
+		is_unmet	? "next-host"
+		: facts->is_tls ? "deliver"
+				: "plaintext");
 	if (facts->is_tls) {
 		log_str(&line, "tls", facts->version);
 		log_str(&line, "cipher", facts->cipher);
@@ -78,7 +78,8 @@ static void log_judged(struct client *c)
 	if (c->demand.names_from_unsigned_dns)
 		log_say(LOG_NOTICE, "warning",
 			"the name that %s had to bear came from unsigned DNS "
-			"(names = { mx })", c->host);
+			"(names = { mx })",
+			c->host);
 }
 
 static void log_auth_failed(const struct client *c)
@@ -169,8 +170,7 @@ static bool start_tls(struct client *c)
 	c->is_shaking = true;
 	if (conn_start_client(c->conn, c->set.tls, &c->demand, &error) == 0)
 		return false;
-	c->want = outbound_lost(c->session, LOST_FAILED, error.text,
-				VIEW(""));
+	c->want = outbound_lost(c->session, LOST_FAILED, error.text, VIEW(""));
 	return true;
 }
 
@@ -234,18 +234,17 @@ static void lost(struct client *c, enum outbound_loss loss)
 	if (!c->is_open) {
 		snprintf(why, sizeof(why), "no connection within %u s",
 			 (unsigned)c->set.conf->timeout_connect);
-		not_connected(c, loss == LOST_TIMEOUT ? why
-						      : conn_error(c->conn));
+		not_connected(c,
+			      loss == LOST_TIMEOUT ? why : conn_error(c->conn));
 		return;
 	}
 	if (loss == LOST_TIMEOUT && c->want == OUTBOUND_IDLE)
 		c->want = outbound_quit(c->session);
 	else
-		c->want = outbound_lost(c->session, loss,
-					loss == LOST_FAILED
-						? conn_error(c->conn)
-						: "",
-					conn_input(c->conn));
+		c->want = outbound_lost(
+			c->session, loss,
+			loss == LOST_FAILED ? conn_error(c->conn) : "",
+			conn_input(c->conn));
 	drive(c);
 }
 
@@ -261,20 +260,11 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	case CONN_SECURE:
 		c->want = outbound_secured(c->session, conn_facts(conn));
 		break;
-	case CONN_INPUT:
-		break;
-	case CONN_DRAINED:
-		c->progress = ev_now(c->set.loop);
-		break;
-	case CONN_CLOSED:
-		lost(c, LOST_CLOSED);
-		return;
-	case CONN_TIMEOUT:
-		lost(c, LOST_TIMEOUT);
-		return;
-	case CONN_FAILED:
-		lost(c, LOST_FAILED);
-		return;
+	case CONN_INPUT: break;
+	case CONN_DRAINED: c->progress = ev_now(c->set.loop); break;
+	case CONN_CLOSED: lost(c, LOST_CLOSED); return;
+	case CONN_TIMEOUT: lost(c, LOST_TIMEOUT); return;
+	case CONN_FAILED: lost(c, LOST_FAILED); return;
 	}
 	drive(c);
 }

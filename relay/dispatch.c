@@ -1,13 +1,12 @@
 /*
  * Comes in: lanes that have something to give.  Goes out: jobs, each taken
- * once and finished or returned once.  Owns destinations (what is known
- * about a lane's pace), trips (jobs on their way), the pool of warm
- * connections and the memory of bad hosts.  Nothing is stored.
+ * once and finished or returned once.  Owns the trips (jobs on their way),
+ * the pool of warm connections and the memory of bad hosts.  Nothing is
+ * stored.
  *
- * Slots are shared fairly: destinations take turns, one job a turn.  When
- * all slots are taken, idle connections give way first; then, if more than
- * half of the trips have not got on for some seconds, the longest of those,
- * so that hosts that hang cannot keep the others waiting.
+ * When all slots are taken, idle connections give way first; then, if more
+ * than half of the trips have not got on for some seconds, those that hang
+ * for longest, so that hosts that hang cannot keep the others waiting.
  */
 #include "relay/dispatch.h"
 
@@ -18,21 +17,9 @@
 
 #include "relay/attempt.h"
 #include "relay/own.h"
+#include "relay/turns.h"
 
-enum {
-	PACE_FIRST = 2,    /* trips at once to a destination not known yet */
-	STALLED_AFTER = 5, /* seconds without any progress */
-};
-
-struct destination {
-	struct lane *lane;
-	unsigned limit, active;
-	unsigned credit;     /* successes since the limit last rose */
-	bool is_ready;       /* the lane has something to give */
-	bool is_gone;        /* the lane is no more */
-	struct destination *next, *previous; /* in the ring; NULL: not in */
-	struct destination *next_known, **at_known;
-};
+enum { STALLED_AFTER = 5 }; /* seconds without any progress */
 
 struct trip {
 	struct dispatch *dispatch;
@@ -46,117 +33,32 @@ struct dispatch {
 	struct attempt_field field;
 	struct own own;
 	unsigned workers;
-	struct destination *known; /* all there are */
-	struct destination *ring; /* whose turn it is */
+	struct turns *turns;
 	struct trip *trips;
-	size_t active;
-	ev_prepare turn;          /* never started, only fed */
-	ev_timer crowded;         /* while somebody waits for a slot */
+	ev_prepare turn;  /* never started, only fed */
+	ev_timer crowded; /* while somebody waits for a slot */
 };
-
-/* --- the ring ------------------------------------------------------- */
-
-static void ring_add(struct dispatch *d, struct destination *dest)
-{
-	if (dest->next != NULL)
-		return;
-	if (d->ring == NULL) {
-		dest->next = dest->previous = d->ring = dest;
-		return;
-	}
-	dest->next = d->ring;
-	dest->previous = d->ring->previous;
-	dest->previous->next = dest;
-	d->ring->previous = dest;
-}
-
-static void ring_remove(struct dispatch *d, struct destination *dest)
-{
-	if (dest->next == NULL)
-		return;
-	if (d->ring == dest)
-		d->ring = dest->next != dest ? dest->next : NULL;
-	dest->next->previous = dest->previous;
-	dest->previous->next = dest->next;
-	dest->next = dest->previous = NULL;
-}
-
-/* --- totals of the configuration, shared out among the workers ------- */
-
-static unsigned share(unsigned total, unsigned workers)
-{
-	return total > workers ? total / workers : 1;
-}
-
-static size_t slots(const struct dispatch *d)
-{
-	return share(d->field.conf->max_outbound, d->workers);
-}
-
-static unsigned pace_max(const struct dispatch *d)
-{
-	return share(d->field.conf->max_per_destination, d->workers);
-}
-
-static unsigned pace(const struct dispatch *d, const struct destination *dest)
-{
-	return dest->limit < pace_max(d) ? dest->limit : pace_max(d);
-}
-
-/* --- turns ---------------------------------------------------------- */
 
 static void soon(struct dispatch *d)
 {
 	ev_feed_event(d->field.loop, &d->turn, EV_CUSTOM);
 }
 
-/* In the ring stands who has something to give and may. */
-static void reconsider(struct dispatch *d, struct destination *dest)
+/* A total of the configuration is shared out among the workers. */
+static unsigned share(unsigned total, unsigned workers)
 {
-	if (dest->is_ready && !dest->is_gone && dest->active < pace(d, dest))
-		ring_add(d, dest);
-	else
-		ring_remove(d, dest);
+	return total > workers ? total / workers : 1;
 }
 
-static struct destination *learn(struct dispatch *d, struct lane *lane)
+static void set_limits(struct dispatch *d)
 {
-	struct destination *dest = must_alloc(sizeof(*dest));
+	const struct conf *conf = d->field.conf;
 
-	dest->lane = lane;
-	dest->limit = PACE_FIRST;
-	dest->at_known = &d->known;
-	dest->next_known = d->known;
-	if (d->known != NULL)
-		d->known->at_known = &dest->next_known;
-	d->known = dest;
-	lane_set_user(lane, dest);
-	return dest;
+	turns_limit(d->turns, share(conf->max_outbound, d->workers),
+		    share(conf->max_per_destination, d->workers));
 }
 
-static void forget(struct destination *dest)
-{
-	if (!dest->is_gone || dest->active > 0)
-		return;
-	*dest->at_known = dest->next_known;
-	if (dest->next_known != NULL)
-		dest->next_known->at_known = dest->at_known;
-	free(dest);
-}
-
-/* More at once while it goes well, up to the limit; half when it does not. */
-static void adjust_pace(struct dispatch *d, struct destination *dest,
-			bool is_host_bad)
-{
-	if (is_host_bad) {
-		dest->limit = dest->limit > 1 ? dest->limit / 2 : 1;
-		dest->credit = 0;
-	} else if (++dest->credit >= dest->limit &&
-		   dest->limit < pace_max(d)) {
-		dest->limit++;
-		dest->credit = 0;
-	}
-}
+/* --- trips ---------------------------------------------------------- */
 
 static bool is_host_bad(const struct job *job, const struct result *results)
 {
@@ -170,20 +72,14 @@ static bool is_host_bad(const struct job *job, const struct result *results)
 }
 
 /* Unlinked before the queue is told: it may call us from there. */
-static void end_trip(struct trip *trip)
+static void end_trip(struct trip *trip, enum turns_end how)
 {
 	struct dispatch *d = trip->dispatch;
-	struct destination *dest = trip->destination;
 
 	*trip->at = trip->next;
 	if (trip->next != NULL)
 		trip->next->at = trip->at;
-	d->active--;
-	dest->active--;
-	if (dest->is_gone)
-		forget(dest);
-	else
-		reconsider(d, dest);
+	turns_end(d->turns, trip->destination, how);
 	free(trip);
 	soon(d);
 }
@@ -193,28 +89,26 @@ static void on_attempt(void *arg, struct job *job, const struct result *results)
 	struct trip *trip = arg;
 	struct dispatch *d = trip->dispatch;
 
-	adjust_pace(d, trip->destination, is_host_bad(job, results));
-	end_trip(trip);
+	end_trip(trip,
+		 is_host_bad(job, results) ? TURNS_HOST_BAD : TURNS_WENT_WELL);
 	queue_finish(d->field.queue, job, results);
 }
 
 /* What it calls may end the trip at once. */
-static void begin_trip(struct dispatch *d, struct destination *dest,
+static void begin_trip(struct dispatch *d, struct destination *destination,
 		       struct job *job)
 {
 	struct trip *trip = must_alloc(sizeof(*trip));
 
 	trip->dispatch = d;
-	trip->destination = dest;
+	trip->destination = destination;
 	trip->job = job;
 	trip->at = &d->trips;
 	trip->next = d->trips;
 	if (d->trips != NULL)
 		d->trips->at = &trip->next;
 	d->trips = trip;
-	d->active++;
-	dest->active++;
-	reconsider(d, dest);
+	turns_begin(d->turns, destination);
 	trip->attempt = attempt_new(&d->field, job, on_attempt, trip);
 	attempt_start(trip->attempt);
 }
@@ -222,27 +116,25 @@ static void begin_trip(struct dispatch *d, struct destination *dest,
 static void on_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
 	struct dispatch *d = watcher->data;
-	struct destination *dest;
+	struct destination *next;
 	struct job *job;
 
 	(void)events;
 	while (!d->field.is_stopping && d->field.queue != NULL &&
-	       d->ring != NULL && d->active < slots(d)) {
-		dest = d->ring;
-		d->ring = dest->next;
-		job = queue_take(d->field.queue, dest->lane);
-		if (job != NULL) {
-			begin_trip(d, dest, job);
-		} else {
-			dest->is_ready = false;
-			reconsider(d, dest);
-		}
+	       (next = turns_next(d->turns)) != NULL) {
+		job = queue_take(d->field.queue, turns_lane(next));
+		if (job != NULL)
+			begin_trip(d, next, job);
+		else
+			turns_ready(d->turns, next, false);
 	}
-	if (d->ring != NULL && !d->field.is_stopping)
+	if (turns_waiting(d->turns) > 0 && !d->field.is_stopping)
 		ev_timer_start(loop, &d->crowded);
 	else
 		ev_timer_stop(loop, &d->crowded);
 }
+
+/* --- when slots are short ------------------------------------------- */
 
 static double now(void *arg)
 {
@@ -251,14 +143,13 @@ static double now(void *arg)
 	return ev_now(d->field.loop);
 }
 
-/* --- when slots are short ------------------------------------------- */
-
 static void make_room(void *arg)
 {
 	struct dispatch *d = arg;
 	struct client *oldest;
 
-	while (d->active + pool_count(d->field.pool) > slots(d) &&
+	while (turns_active(d->turns) + pool_count(d->field.pool) >
+		       turns_slots(d->turns) &&
 	       (oldest = pool_oldest(d->field.pool)) != NULL) {
 		pool_remove(d->field.pool, oldest);
 		client_quit(oldest);
@@ -289,21 +180,11 @@ static struct trip *find_stalled(struct dispatch *d, size_t *count)
 	return worst;
 }
 
-static size_t count_waiting(const struct dispatch *d)
-{
-	const struct destination *dest = d->ring;
-	size_t count = 0;
-
-	do
-		count += dest != NULL;
-	while (dest != NULL && (dest = dest->next) != d->ring);
-	return count;
-}
-
 static void on_crowded(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	struct dispatch *d = watcher->data;
-	size_t waiting = count_waiting(d), stalled;
+	size_t half = turns_slots(d->turns) / 2, stalled;
+	size_t waiting = turns_waiting(d->turns);
 	struct result why = { 0 };
 	struct trip *trip;
 
@@ -311,9 +192,9 @@ static void on_crowded(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void)events;
 	result_set(&why, OUTCOME_DEFERRED, BLAME_HOST, "4.4.5",
 		   "no progress while other mail waited for a connection");
-	for (; waiting > 0 && d->active > slots(d) / 2; waiting--) {
+	for (; waiting > 0; waiting--) {
 		trip = find_stalled(d, &stalled);
-		if (trip == NULL || stalled <= slots(d) / 2)
+		if (trip == NULL || stalled <= half)
 			break;
 		attempt_break(trip->attempt, &why);
 	}
@@ -350,6 +231,8 @@ struct dispatch *dispatch_new(struct ev_loop *loop,
 		.make_room = make_room,
 		.arg = d,
 	};
+	d->turns = turns_new();
+	set_limits(d);
 	seed(&d->field);
 	ev_prepare_init(&d->turn, on_turn);
 	ev_timer_init(&d->crowded, on_crowded, 1., 1.);
@@ -366,27 +249,25 @@ void dispatch_attach(struct dispatch *d, struct queue *queue)
 void dispatch_ready(void *dispatch, struct lane *lane)
 {
 	struct dispatch *d = dispatch;
-	struct destination *dest = lane_user(lane);
+	struct destination *destination = lane_user(lane);
 
-	if (dest == NULL)
-		dest = learn(d, lane);
-	dest->is_ready = true;
-	reconsider(d, dest);
+	if (destination == NULL) {
+		destination = turns_add(d->turns, lane);
+		lane_set_user(lane, destination);
+	}
+	turns_ready(d->turns, destination, true);
 	soon(d);
 }
 
 void dispatch_gone(void *dispatch, struct lane *lane)
 {
 	struct dispatch *d = dispatch;
-	struct destination *dest = lane_user(lane);
+	struct destination *destination = lane_user(lane);
 
-	if (dest == NULL)
+	if (destination == NULL)
 		return;
 	lane_set_user(lane, NULL);
-	dest->is_gone = true;
-	dest->lane = NULL;
-	ring_remove(d, dest);
-	forget(dest);
+	turns_remove(d->turns, destination);
 }
 
 static void close_idle(struct dispatch *d)
@@ -406,6 +287,7 @@ void dispatch_configure(struct dispatch *d, const struct conf *conf)
 	own_clear(&d->own);
 	own_init(&d->own, conf);
 	d->field.conf = conf;
+	set_limits(d);
 	soon(d);
 }
 
@@ -418,7 +300,7 @@ void dispatch_stop(struct dispatch *d)
 
 size_t dispatch_active(const struct dispatch *d)
 {
-	return d->active;
+	return turns_active(d->turns);
 }
 
 /* Untried, unless a part of it was done or may have been. */
@@ -434,22 +316,25 @@ static void abort_trip(struct dispatch *d, struct trip *trip)
 		return;
 	}
 	attempt_free(trip->attempt);
-	end_trip(trip);
+	end_trip(trip, TURNS_UNDECIDED);
 	queue_return(d->field.queue, job);
 }
 
 void dispatch_free(struct dispatch *d)
 {
+	struct destination *left;
+
 	if (d == NULL)
 		return;
 	dispatch_stop(d);
 	while (d->trips != NULL)
 		abort_trip(d, d->trips);
-	while (d->known != NULL)
-		dispatch_gone(d, d->known->lane);
+	while ((left = turns_any(d->turns)) != NULL)
+		dispatch_gone(d, turns_lane(left));
 	ev_clear_pending(d->field.loop, &d->turn);
 	pool_free(d->field.pool);
 	hosts_free(d->field.hosts);
 	own_clear(&d->own);
+	turns_free(d->turns);
 	free(d);
 }

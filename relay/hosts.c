@@ -14,7 +14,7 @@ enum { SLOTS = 2 * HOSTS_MAX, KEY_MAX = 256 + NET_TEXT_MAX };
 struct entry {
 	char key[KEY_MAX]; /* "name address:port"; "" is free */
 	double until;
-	unsigned penalty;  /* seconds, of the last failure */
+	unsigned penalty; /* seconds, of the last failure */
 };
 
 struct hosts {

@@ -77,8 +77,8 @@ static bool ask_addresses(struct lookup *lookup)
 			(lookup->count + 1) * sizeof(*lookup->questions));
 		lookup->questions[lookup->count++] = question;
 		lookup->open++;
-		question->query =
-			dns_ask(lookup->dns, type, name, on_address, question);
+		question->query = dns_ask(lookup->dns, type, name, on_address,
+					  question);
 	}
 	return lookup->open > 0;
 }
@@ -104,8 +104,8 @@ struct lookup *lookup_start(struct dns *dns,
 	lookup->call = call;
 	lookup->arg = arg;
 	if (route_asks_mx(lookup->route)) {
-		lookup->mx.query = dns_ask(dns, DNS_MX, question->domain,
-					   on_mx, lookup);
+		lookup->mx.query = dns_ask(dns, DNS_MX, question->domain, on_mx,
+					   lookup);
 		return lookup;
 	}
 	if (ask_addresses(lookup))

@@ -74,10 +74,8 @@ bool pool_remove(struct pool *pool, const void *item)
 static bool serves(const struct pool_key *key, uint64_t generation,
 		   const struct policy *policy, const char *domain)
 {
-	return key->generation == generation &&
-	       key->demand->policy == policy &&
-	       (policy->gateway_count > 0 ||
-		strcmp(key->domain, domain) == 0);
+	return key->generation == generation && key->demand->policy == policy &&
+	       (policy->gateway_count > 0 || strcmp(key->domain, domain) == 0);
 }
 
 void *pool_take_for(struct pool *pool, uint64_t generation,
@@ -99,8 +97,7 @@ static bool is_same(const struct pool_key *a, const struct pool_key *b)
 	       a->demand->policy == b->demand->policy &&
 	       a->candidate->is_tls_first == b->candidate->is_tls_first &&
 	       strcmp(a->candidate->host, b->candidate->host) == 0 &&
-	       net_equal_host(&a->candidate->address,
-			      &b->candidate->address) &&
+	       net_equal_host(&a->candidate->address, &b->candidate->address) &&
 	       net_port(&a->candidate->address) ==
 		       net_port(&b->candidate->address) &&
 	       demand_equal(a->demand, b->demand);

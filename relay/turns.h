@@ -1,0 +1,48 @@
+/*
+ * Whose turn it is: destinations that have something to give take turns,
+ * one trip a turn, each within its own pace, all within the slots there
+ * are.  Those whose last trip found their host in trouble stand in a line
+ * of their own and get half of the slots at most.  Pure.
+ */
+#ifndef RELAY_TURNS_H
+#define RELAY_TURNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lane;
+struct turns;
+struct destination;
+
+enum { TURNS_FIRST_PACE = 2 }; /* trips at once to one not known yet */
+
+struct turns *turns_new(void);
+void turns_free(struct turns *turns);
+void turns_limit(struct turns *turns, size_t slots, unsigned pace);
+size_t turns_slots(const struct turns *turns);
+/* Trips on their way. */
+size_t turns_active(const struct turns *turns);
+/* Destinations out of trouble that wait for a slot. */
+size_t turns_waiting(const struct turns *turns);
+
+struct destination *turns_add(struct turns *turns, struct lane *lane);
+/* The lane is no more; its trips on their way still end. */
+void turns_remove(struct turns *turns, struct destination *destination);
+struct lane *turns_lane(const struct destination *destination);
+/* Some destination that is not removed; NULL: there is none. */
+struct destination *turns_any(const struct turns *turns);
+
+/* It has something to give, or no longer. */
+void turns_ready(struct turns *turns, struct destination *destination,
+		 bool is_ready);
+/* Who may begin a trip now; NULL: nobody. */
+struct destination *turns_next(struct turns *turns);
+void turns_begin(struct turns *turns, struct destination *destination);
+
+enum turns_end { TURNS_WENT_WELL, TURNS_HOST_BAD, TURNS_UNDECIDED };
+/* The destination may be freed by this when it was removed. More at once
+ * while it goes well, half when it does not. */
+void turns_end(struct turns *turns, struct destination *destination,
+	       enum turns_end how);
+
+#endif
