@@ -72,7 +72,7 @@ void cli_help(FILE *out)
 	      "TLS.\n\n",
 	      out);
 	for (size_t i = 0; i < cli_verb_count; i++)
-		fprintf(out, "  postern %-13s %-20s %s\n", cli_verbs[i].words,
+		fprintf(out, "  postern %-14s %-20s %s\n", cli_verbs[i].words,
 			cli_verbs[i].usage, cli_verbs[i].summary);
 	fputs("\n  postern help VERB, --help, --version\n\n"
 	      "-c FILE, --config FILE    instead of " POSTERN_CONF "\n",

@@ -313,6 +313,9 @@ static int put_issuers(const struct block *b)
 {
 	const struct form_list *list = list_of(b, FORM_ISSUERS);
 
+	if (!list->count && list->is_filled && !b->section->is_self_signed)
+		return refuse_unread(b, FORM_ISSUERS, "no name of a CA could "
+				     "be read under \"Name of issuing CA\"");
 	if (check_issuers(b, list))
 		return -1;
 	if (list->count) {

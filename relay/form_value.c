@@ -149,18 +149,24 @@ static bool is_attribute_byte(unsigned char byte)
 	       (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
 }
 
+static size_t skip_blanks(struct view text, size_t at)
+{
+	while (at < text.len && text.at[at] == ' ')
+		at++;
+	return at;
+}
+
 /* "CN=", "O = ", "2.5.4.3=": the attribute's length with its '=', or 0. */
 static size_t attribute(struct view text)
 {
-	size_t equals = view_index(text, '=');
-	struct view name = view_trim(view_first(text, equals));
+	size_t begin = skip_blanks(text, 0), at = begin;
 
-	if (equals == text.len || !name.len)
+	while (at < text.len && is_attribute_byte(text.at[at]))
+		at++;
+	if (at == begin)
 		return 0;
-	for (size_t i = 0; i < name.len; i++)
-		if (!is_attribute_byte(name.at[i]))
-			return 0;
-	return equals + 1;
+	at = skip_blanks(text, at);
+	return at < text.len && text.at[at] == '=' ? at + 1 : 0;
 }
 
 /* Up to the comma before the next attribute: a value may hold commas. */
@@ -200,24 +206,22 @@ static bool is_company_form(struct view text)
 					     "LLC",  "GmbH",  "AG",  "S.A.",
 					     "Corp", "Corp.", "Co.", "Limited",
 					     "B.V.", "L.P.",  "SA",  "Co" };
-	struct view word;
 
-	text = view_trim(text);
-	word = view_first(text, view_index(text, ' '));
-	word = view_first(word, view_index(word, ','));
-	for (size_t i = 0; i < COUNT(forms); i++)
-		if (view_equal_fold(word, view_of(forms[i])))
+	text = view_from(text, skip_blanks(text, 0));
+	for (size_t i = 0; i < COUNT(forms); i++) {
+		struct view form = view_of(forms[i]);
+
+		if (view_starts_fold(text, form) &&
+		    (text.len == form.len ||
+		     memchr(" ,;|\t", text.at[form.len], 5)))
 			return true;
+	}
 	return false;
 }
 
-static size_t cell_length(struct view text)
+static bool ends_cell(unsigned char byte)
 {
-	size_t len = view_index(text, ';');
-	size_t pipe = view_index(text, '|'), tab = view_index(text, '\t');
-
-	len = pipe < len ? pipe : len;
-	return tab < len ? tab : len;
+	return byte == ';' || byte == '|' || byte == '\t';
 }
 
 static struct view unquote(struct view text)
@@ -228,31 +232,35 @@ static struct view unquote(struct view text)
 	return text;
 }
 
+/* Without CN and O it is still one name, which no certificate bears. */
+static struct view name_of(struct view dn)
+{
+	struct view name;
+
+	if (find_attribute(dn, VIEW("CN"), &name) ||
+	    find_attribute(dn, VIEW("O"), &name))
+		return name;
+	return dn;
+}
+
+/* Costs no more than what it cuts off, for the text may be long. */
 bool form_value_issuer(struct view *rest, struct view *name, bool *is_split)
 {
-	struct view cell;
-	size_t comma = 0;
-
 	do {
+		bool is_dn = attribute(*rest);
+		size_t end = 0;
+
 		if (!rest->len)
 			return false;
-		cell = view_first(*rest, cell_length(*rest));
-		if (attribute(cell) &&
-		    (find_attribute(cell, VIEW("CN"), name) ||
-		     find_attribute(cell, VIEW("O"), name))) {
-			*name = unquote(*name);
-			*rest = view_from(*rest, cell.len + 1);
-			continue;
-		}
-		for (comma = view_index(cell, ',');
-		     comma < cell.len &&
-		     is_company_form(view_from(cell, comma + 1));)
-			comma += 1 +
-				 view_index(view_from(cell, comma + 1), ',');
-		*is_split = *is_split || comma < cell.len;
-		*name = unquote(view_first(cell, comma));
-		*rest = view_from(*rest,
-				  (comma < cell.len ? comma : cell.len) + 1);
+		while (end < rest->len && !ends_cell(rest->at[end]) &&
+		       (is_dn || rest->at[end] != ',' ||
+			is_company_form(view_from(*rest, end + 1))))
+			end++;
+		*is_split = *is_split ||
+			    (end < rest->len && rest->at[end] == ',');
+		*name = view_first(*rest, end);
+		*name = unquote(is_dn ? name_of(*name) : *name);
+		*rest = view_from(*rest, end + 1);
 	} while (!name->len);
 	return true;
 }

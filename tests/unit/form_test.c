@@ -305,6 +305,47 @@ static void words_are_values_or_they_are_not(void **unused)
 	}
 }
 
+static void names_of_authorities_are_told_apart(void **unused)
+{
+	static const struct {
+		const char *text, *names; /* joined by '|' */
+		bool is_split;
+	} rows[] = {
+		{ "A CA 1", "A CA 1", false },
+		{ "A; B | C\tD", "A|B|C|D", false },
+		{ "A, B", "A|B", true },
+		{ "Entrust, Inc., Other, Inc.", "Entrust, Inc.|Other, Inc.",
+		  true },
+		{ "A, Incorporated", "A|Incorporated", true },
+		{ "CN=A, O=B, C=DE", "A", false },
+		{ "C = DE, O = B GmbH, CN = A G2", "A G2", false },
+		{ "CN=A, with comma, O=B", "A, with comma", false },
+		{ "C=DE, O=\"B, Inc.\"", "B, Inc.", false },
+		{ "CN=A, O=X; CN=B", "A|B", false },
+		{ "OU=A, C=DE", "OU=A, C=DE", false },
+		{ "CN=, O=B; C", "C", false },
+		{ ", ;; ,", "", true },
+		{ "", "", false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct view rest = view_of(rows[i].text), name;
+		struct buffer joined = { 0 };
+		bool is_split = false;
+
+		while (form_value_issuer(&rest, &name, &is_split)) {
+			if (buffer_len(&joined))
+				buffer_append_byte(&joined, '|');
+			buffer_append(&joined, name);
+		}
+		if (!view_equal(buffer_view(&joined), view_of(rows[i].names)) ||
+		    is_split != rows[i].is_split)
+			fail_msg("%s", rows[i].text);
+		buffer_clear(&joined);
+	}
+}
+
 static void headings_are_known_and_sentences_are_not(void **unused)
 {
 	static const struct {
@@ -469,6 +510,7 @@ int main(void)
 		WITH_FOLDER(the_configuration_says_what_the_form_said),
 		WITH_FOLDER(names_of_authorities_pass_unchanged_or_not_at_all),
 		cmocka_unit_test(words_are_values_or_they_are_not),
+		cmocka_unit_test(names_of_authorities_are_told_apart),
 		cmocka_unit_test(headings_are_known_and_sentences_are_not),
 		cmocka_unit_test(sections_are_told_by_their_direction),
 		WITH_FOLDER(too_much_is_refused_and_nothing_is_cut),
