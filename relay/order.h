@@ -19,10 +19,13 @@ struct route_host {
 	bool is_known;        /* its address was configured: ask nothing */
 	bool is_own;
 	bool is_left_out;     /* cut, or the demand forbids its use */
+	char why[JUDGEMENT_TEXT_MAX]; /* it is left out */
 	struct net_address ignored; /* one that mx-ignore took; family 0: none */
+	size_t ignored_count;
 	struct net_address v4[ROUTE_HOST_ADDRESSES_MAX];
 	struct net_address v6[ROUTE_HOST_ADDRESSES_MAX];
 	size_t v4_count, v6_count;
+	struct route_answer v4_answer, v6_answer;
 	char trouble[440];    /* a question about it failed, and why */
 };
 

@@ -19,6 +19,7 @@ struct route {
 	struct route_host *hosts;
 	size_t host_count;
 	bool asks_mx, has_verdict;
+	struct route_answer mx;
 	struct result verdict;
 	size_t ask_host; /* the next question's host ... */
 	bool ask_v4;	 /* ... and family */
@@ -68,6 +69,7 @@ static void host_add_address(const struct route *route, struct route_host *host,
 		if (net_blocks_have(conf->mx_ignore, conf->mx_ignore_count,
 				    &address)) {
 			host->ignored = address;
+			host->ignored_count++;
 			return;
 		}
 	}
@@ -217,12 +219,23 @@ static void add_mx_hosts(struct route *route, const struct dns_answer *answer)
 			    "the domain's MX records name no usable host");
 }
 
+static void note_answer(struct route_answer *note,
+			const struct dns_answer *answer)
+{
+	note->is_asked = true;
+	note->kind = answer->kind;
+	note->is_secure = answer->is_secure;
+	note->is_bogus = answer->is_bogus;
+	snprintf(note->why, sizeof(note->why), "%s", answer->why);
+}
+
 void route_take_mx(struct route *route, const struct dns_answer *answer)
 {
 	const char *domain = route->question.domain;
 	char text[RESULT_TEXT_MAX];
 
 	route->asks_mx = false;
+	note_answer(&route->mx, answer);
 	switch (answer->kind) {
 	case DNS_DATA: add_mx_hosts(route, answer); return;
 	case DNS_NODATA:
@@ -266,6 +279,8 @@ void route_take_address(struct route *route, size_t index, enum dns_type type,
 	struct route_host *host = &route->hosts[index];
 	size_t i;
 
+	note_answer(type == DNS_A ? &host->v4_answer : &host->v6_answer,
+		    answer);
 	if (answer->kind == DNS_ERROR)
 		snprintf(host->trouble, sizeof(host->trouble),
 			 "looking up %s failed: %s", host->name, answer->why);
@@ -276,6 +291,12 @@ void route_take_address(struct route *route, size_t index, enum dns_type type,
 		    (type == DNS_A ? AF_INET : AF_INET6))
 			host_add_address(route, host,
 					 answer->records[i].address);
+}
+
+static void leave_out(struct route_host *host, const char *why)
+{
+	host->is_left_out = true;
+	snprintf(host->why, sizeof(host->why), "%s", why);
 }
 
 /* Our own host and all that is not better than it would send the mail
@@ -290,9 +311,15 @@ static bool cut_own(struct route *route)
 		if (route->hosts[i].is_own &&
 		    route->hosts[i].preference < least)
 			least = route->hosts[i].preference;
-	for (i = 0; i < route->host_count; i++)
-		if (least != UINT_MAX && route->hosts[i].preference >= least)
-			is_cut = route->hosts[i].is_left_out = true;
+	for (i = 0; i < route->host_count; i++) {
+		if (least == UINT_MAX || route->hosts[i].preference < least)
+			continue;
+		leave_out(&route->hosts[i],
+			  route->hosts[i].is_own
+				  ? "it is this host itself"
+				  : "it is not better than this host itself");
+		is_cut = true;
+	}
 	return is_cut;
 }
 
@@ -316,7 +343,8 @@ static bool leave_out_forbidden(struct route *route, struct demand *demand)
 		tls_demand(&question, is_first ? demand : &scratch);
 		if (is_first ? demand->is_usable : scratch.is_usable)
 			continue;
-		route->hosts[i].is_left_out = true;
+		leave_out(&route->hosts[i],
+			  is_first ? demand->why : scratch.why);
 		is_first = false;
 	}
 	return !is_first;
@@ -387,6 +415,21 @@ static void find_verdict(struct route *route, bool is_cut, bool is_forbidden,
 		no_address(route);
 }
 
+static void testify(const struct route *route,
+		    const struct candidate *candidates, size_t count)
+{
+	const struct route_view view = {
+		.mx = &route->mx,
+		.hosts = route->hosts,
+		.host_count = route->host_count,
+		.candidates = candidates,
+		.count = count,
+		.verdict = &route->verdict,
+	};
+
+	route->question.witness(route->question.witness_arg, &view);
+}
+
 size_t route_finish(struct route *route,
 		    struct candidate out[ROUTE_CANDIDATES_MAX],
 		    struct result *verdict)
@@ -404,5 +447,7 @@ size_t route_finish(struct route *route,
 			find_verdict(route, is_cut, is_forbidden, &demand);
 	}
 	*verdict = route->verdict;
+	if (route->question.witness != NULL)
+		testify(route, out, count);
 	return count;
 }

@@ -30,6 +30,36 @@ struct route_own {
 typedef bool route_is_bad(void *arg, const char *host,
 			  const struct net_address *address);
 
+/* One address of one host to connect to. */
+struct candidate {
+	char host[ADDR_DOMAIN_MAX + 1]; /* canonical name, or address text */
+	struct net_address address;     /* with its port */
+	enum host_source source;
+	bool is_tls_first;
+};
+
+/* What became of one DNS question. */
+struct route_answer {
+	bool is_asked;
+	enum dns_kind kind;
+	bool is_secure, is_bogus;
+	char why[160]; /* DNS_ERROR */
+};
+
+struct route_host;
+
+/* All that the route was made of, and what it came to; for those who explain
+ * it. Borrowed for the call. */
+struct route_view {
+	const struct route_answer *mx;
+	const struct route_host *hosts; /* relay/order.h; in their order */
+	size_t host_count;
+	const struct candidate *candidates;
+	size_t count;
+	const struct result *verdict;   /* when there is no candidate */
+};
+typedef void route_witness(void *arg, const struct route_view *view);
+
 /* All borrowed; must outlive the route. */
 struct route_question {
 	const struct conf *conf;
@@ -39,14 +69,8 @@ struct route_question {
 	route_is_bad *is_bad;         /* may be NULL */
 	void *is_bad_arg;
 	uint64_t seed;                /* shuffles what is equal */
-};
-
-/* One address of one host to connect to. */
-struct candidate {
-	char host[ADDR_DOMAIN_MAX + 1]; /* canonical name, or address text */
-	struct net_address address;     /* with its port */
-	enum host_source source;
-	bool is_tls_first;
+	route_witness *witness;       /* called once, by route_finish(); may */
+	void *witness_arg;            /* be NULL */
 };
 
 struct route;
