@@ -4,22 +4,12 @@
  */
 #include "relay/verbs.h"
 
-#include "conf/files.h"
-#include "relay/channel.h"
 #include "relay/dns.h"
-#include "relay/dns_wire.h"
-#include "relay/spawn.h"
+#include "relay/errand.h"
 
-#include <errno.h>
-#include <ev.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 static const struct type_name {
 	const char *name;
@@ -34,7 +24,7 @@ static const struct type_name {
 };
 
 struct asking {
-	struct ev_loop *loop;
+	struct errand errand;
 	enum dns_type type;
 	int status;
 };
@@ -110,72 +100,22 @@ static void print_answer(void *arg, const struct dns_answer *answer)
 	if (answer->dropped > 0)
 		printf("unusable: %zu\n", answer->dropped);
 	asking->status = answer->kind == DNS_ERROR ? EX_TEMPFAIL : EX_OK;
-	ev_break(asking->loop, EVBREAK_ALL);
-}
-
-static int ask(int socket, enum dns_type type, const char *name)
-{
-	struct asking asking = { .loop = ev_loop_new(EVFLAG_AUTO),
-				 .type = type,
-				 .status = EX_SOFTWARE };
-	struct dns *dns = dns_new(asking.loop, socket);
-
-	dns_ask(dns, type, name, print_answer, &asking);
-	ev_run(asking.loop, 0);
-	dns_free(dns);
-	ev_loop_destroy(asking.loop);
-	return asking.status;
-}
-
-static pid_t start_resolver(int bundle, int *channel, int *socket,
-			    struct error *error)
-{
-	int ends[2], pair[2];
-	struct spawn spawn = { .role = "resolver", .bundle = bundle };
-	struct channel_message client = { .kind = CHANNEL_CLIENT };
-	pid_t pid;
-
-	if (channel_pair(ends, error))
-		return -1;
-	if (channel_pair(pair, error)) {
-		close(ends[0]);
-		close(ends[1]);
-		return -1;
-	}
-	spawn.channel = ends[1];
-	client.fd = pair[1];
-	channel_send(ends[0], &client);
-	pid = spawn_child(&spawn, error);
-	close(ends[1]);
-	close(pair[1]);
-	*channel = ends[0];
-	*socket = pair[0];
-	return pid;
+	errand_done(&asking->errand);
 }
 
 static int resolve(const char *conf_path, enum dns_type type, const char *name,
 		   struct error *error)
 {
-	struct conf_files *files = files_disk();
-	struct conf *conf = conf_read(conf_path, files, error);
-	int bundle = conf ? files_seal(files, conf_path, error) : -1;
-	int channel, socket, status = EX_CONFIG;
-	pid_t pid;
+	struct asking asking = { .type = type };
+	int status = errand_begin(&asking.errand, conf_path, error);
 
-	if (bundle >= 0) {
-		pid = start_resolver(bundle, &channel, &socket, error);
-		status = EX_OSERR;
-		if (pid > 0) {
-			status = ask(socket, type, name);
-			close(channel);
-			while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-				;
-		}
-		close(bundle);
-	}
-	conf_free(conf);
-	files_free(files);
-	return status;
+	if (status)
+		return status;
+	asking.status = EX_SOFTWARE;
+	dns_ask(asking.errand.dns, type, name, print_answer, &asking);
+	errand_run(&asking.errand);
+	errand_end(&asking.errand);
+	return asking.status;
 }
 
 int verb_resolve(const char *conf_path, int argc, char **argv)
