@@ -23,6 +23,13 @@ const struct cli_verb cli_verbs[] = {
 	  "answer came, whether\nDNSSEC proves it, and the records. Exit "
 	  "status 0 for any proper answer, also for\n\"there is none\", "
 	  "and 75 for an error.",	  verb_resolve     },
+	{ "explain", "[-c FILE] ADDRESS",
+	  "which policy applies, and where mail would go",
+	  "Prints which policy applies and which others lost, where mail "
+	  "would go by the\ngateways or the DNS, and what is demanded of each "
+	  "host; nothing is sent. --json\nfor programs. Exit status 0 when "
+	  "mail would be tried, 1 when it could not go,\n75 when the DNS "
+	  "does not answer now.", verb_explain },
 	{ "lab",		 "[-c FILE]",	      "play the gateways of the `lab` sections",
 	  "Virtual gateways that take every message and store it as a file, "
 	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
