@@ -132,7 +132,7 @@ static int mask_of(enum wc_HashType hash)
 static bool pss_fits(const struct cert *cert, enum wc_HashType hash,
 		     RsaKey *key)
 {
-	unsigned char digest[WC_MAX_DIGEST_SIZE], plain[512];
+	unsigned char digest[WC_MAX_DIGEST_SIZE], plain[1024];
 	int len = wc_HashGetDigestSize(hash);
 
 	if (len <= 0 || cert->signature.len > sizeof(plain) ||
