@@ -268,7 +268,8 @@ static bool is_on_path(const struct search *s, const struct cert *cert)
 	size_t i;
 
 	for (i = 0; i < s->depth; i++)
-		if (s->path[i] == cert || view_equal(s->path[i]->der, cert->der))
+		if (s->path[i] == cert ||
+		    view_equal(s->path[i]->der, cert->der))
 			return true;
 	return false;
 }

@@ -230,8 +230,12 @@ static void verify(const struct demand *demand, const struct tls_facts *facts,
 	else if (facts->leaf_is_expired)
 		say(out, "the certificate has expired, which a pin does not "
 		    "ask; ");
-	say(out, out->matched_name[0] ? "bears %s" : "name not asked",
-	    out->matched_name);
+	if (!out->matched_name[0])
+		say(out, "name not asked");
+	else
+		say(out, "bears %s%s", out->matched_name,
+		    demand->names_from_unsigned_dns
+			    ? ", a name that unsigned DNS gave" : "");
 }
 
 /* What a certificate is worth below verify is told, never held against

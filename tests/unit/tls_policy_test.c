@@ -313,11 +313,21 @@ static void names_mx_trusts_unsigned_dns_and_says_so(void **state)
 {
 	struct policy policy = { .names_mx = true };
 	struct demand demand = ask(&policy, HOST_MX, "evil.test");
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.3", .presented = 1,
+		.chain = CHAIN_HOLDS, .names = presented_names,
+		.name_count = 1,
+	};
+	struct judgement j;
 
 	(void)state;
 	assert_true(demand.is_usable);
 	assert_true(demand.names_from_unsigned_dns);
 	assert_non_null(strstr(demand.why, "unsigned DNS"));
+	(void)snprintf(presented_names[0], 256, "evil.test");
+	tls_judge(&demand, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_DELIVER);
+	assert_non_null(strstr(j.reason, "unsigned DNS"));
 	demand = ask(&policy, HOST_MX_SECURE, "evil.test");
 	assert_false(demand.names_from_unsigned_dns);
 	demand = ask(&policy, HOST_GATEWAY_ADDRESS, "192.0.2.1");
