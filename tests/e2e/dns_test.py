@@ -5,12 +5,22 @@ those of a signed internet of our own, and of servers with faults."""
 import os
 import re
 import subprocess
+import sys
 
 import relay as relays
 import zones
-from harness import Lab, case, case_for, equal, has, need, run
+from harness import Lab, case, case_for, equal, has, need, need_root, run
 
 MADE = {}
+
+
+def made_zones(lab):
+    with lab.shared.lock:
+        if not MADE:
+            folder = lab.shared.folder + "/internet"
+            os.mkdir(folder)
+            MADE["zones"] = zones.Zones(folder)
+    return MADE["zones"]
 
 
 class Internet:
@@ -18,12 +28,7 @@ class Internet:
 
     def __init__(self, lab: Lab):
         need("nsd", "ldns-signzone")
-        with lab.shared.lock:
-            if not MADE:
-                folder = lab.shared.folder + "/internet"
-                os.mkdir(folder)
-                MADE["zones"] = zones.Zones(folder)
-        made = MADE["zones"]
+        made = made_zones(lab)
         self.anchor = made.anchor
         self.ds_of = made.ds_of
         self.nsd = zones.Nsd(lab.fresh_folder("nsd"), made.files)
@@ -42,9 +47,9 @@ def configure(lab, server, anchor=None, dnssec="auto", more=""):
 
 
 class Answer:
-    def __init__(self, conf, kind, name):
+    def __init__(self, conf, kind, name, command=None):
         done = subprocess.run(
-            [relays.POSTERN, "resolve", "-c", conf, kind, name],
+            command or [relays.POSTERN, "resolve", "-c", conf, kind, name],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             timeout=60, check=False)
         self.status = done.returncode
@@ -161,6 +166,48 @@ def a_resolver_that_strips_signatures_counts_as_insecure_under_auto(lab):
                     "MX", "mx.signed")
     wants(answer, status=75, kind="error", bogus="yes",
           reason="no signatures")
+
+
+# Inside a network of its own, where our root answers at the root servers'
+# addresses and resolv.conf names a resolver that strips signatures.
+INSIDE = """
+import subprocess, sys
+sys.path.insert(0, {here!r})
+import zones
+run = lambda *words: subprocess.run(words, check=True)
+run("ip", "link", "set", "lo", "up")
+servers = zones.ROOT_SERVERS + (zones.NAME_SERVER,)
+for address in servers:
+    run("ip", "address", "add", address + "/32", "dev", "lo")
+run("mount", "--bind", {resolv!r}, "/etc/resolv.conf")
+nsd = zones.Nsd({folder!r}, {files!r}, *servers)
+resolver = zones.stripping(nsd, "127.0.0.1", 53)
+done = subprocess.run({command!r})
+assert resolver.asked, "the system's resolver was not even asked"
+resolver.close()
+nsd.close()
+sys.exit(done.returncode)
+"""
+
+
+@case_for(("auto", "auto", 0, "data", "yes"),
+          ("required", "required", 75, "error", "no"))
+def a_default_resolver_that_strips_is_walked_around_under_auto(
+        lab, dnssec, status, kind, secure):
+    need("nsd", "ldns-signzone", "unshare", "ip")
+    need_root()
+    made = made_zones(lab)
+    conf = configure(lab, None, made.anchor, dnssec)
+    program = INSIDE.format(
+        here=os.path.dirname(os.path.abspath(__file__)),
+        resolv=lab.write("resolv.conf", "nameserver 127.0.0.1\n"),
+        folder=lab.fresh_folder("nsd"), files=made.files,
+        command=[relays.POSTERN, "resolve", "-c", conf, "MX", "mx.signed"])
+    answer = Answer(None, None, None, [
+        "unshare", "--net", "--mount", sys.executable, "-c", program])
+    wants(answer, status=status, kind=kind, secure=secure)
+    has(answer.log, "asking from the root servers on"
+        if dnssec == "auto" else "cannot be validated")
 
 
 @case

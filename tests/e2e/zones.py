@@ -53,6 +53,13 @@ inside      IN CNAME mx.signed.
     "test.": "lab IN A 192.0.2.5\n",
     "stray.": "a IN A 192.0.2.4\nmx IN MX 10 a.stray.\n",
 }
+# Where resolvers look for the root, and where ours says that its servers are.
+ROOT_SERVERS = (
+    "198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13",
+    "192.203.230.10", "192.5.5.241", "192.112.36.4", "198.97.190.53",
+    "192.36.148.17", "192.58.128.30", "193.0.14.129", "199.7.83.42",
+    "202.12.27.33", "199.9.14.201")
+NAME_SERVER = "192.0.2.53"
 # The root delegates the first without a DS and does not know the second.
 UNSIGNED = ("unsigned.", "test.")
 
@@ -143,7 +150,7 @@ class Zones:
 
     def write_root(self):
         path = self.zone_file("root")
-        text = HEAD.format(origin=".") + "ns.nic. IN A 192.0.2.53\n"
+        text = HEAD.format(origin=".") + f"ns.nic. IN A {NAME_SERVER}\n"
         for zone in ZONES:
             if zone != "test.":
                 text += f"{zone} IN NS ns.nic.\n"
@@ -158,15 +165,17 @@ class Zones:
             folder=self.folder)
 
 class Nsd:
-    """Serves zone files: {"signed.": path}."""
+    """Serves zone files, {"signed.": path}, on a free port of loopback, or
+    on port 53 of the addresses given."""
 
-    address = "127.0.0.1"
-
-    def __init__(self, folder, files):
-        self.port = free_port(self.address)
+    def __init__(self, folder, files, *addresses):
+        self.address = addresses[0] if addresses else "127.0.0.1"
+        self.port = 53 if addresses else free_port(self.address)
         self.server = f"{self.address}:{self.port}"
-        lines = [
-            "server:", f"  ip-address: {self.address}@{self.port}",
+        lines = ["server:"]
+        for address in addresses or [self.address]:
+            lines.append(f"  ip-address: {address}@{self.port}")
+        lines += [
             '  username: ""', '  chroot: ""', "  server-count: 1",
             f'  pidfile: "{folder}/nsd.pid"',
             f'  xfrdfile: "{folder}/xfrd.state"',
@@ -198,11 +207,11 @@ class Nsd:
 class Server:
     """A UDP name server: answer(packet) gives the reply's bytes or None."""
 
-    def __init__(self, answer, address="127.0.0.1"):
+    def __init__(self, answer, address="127.0.0.1", port=0):
         self.answer = answer
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
+        self.socket.bind((address, port))
         self.server = "%s:%d" % self.socket.getsockname()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -244,7 +253,7 @@ def silent():
     return Server(lambda packet: None)
 
 
-def stripping(nsd):
+def stripping(nsd, *where):
     """Forwards to nsd without EDNS, so that no signature comes
     back: what many a home router does."""
     def answer(packet):
@@ -256,4 +265,4 @@ def stripping(nsd):
                 return client.recv(4096)
             except OSError:
                 return None
-    return Server(answer)
+    return Server(answer, *where)
