@@ -6,6 +6,7 @@
 #include "tls/cert.h"
 
 #include "tls/der.h"
+#include "tls/signature.h"
 #include "tls/wolf.h"
 
 #include <stdio.h>
@@ -341,4 +342,5 @@ void cert_facts(const struct cert *cert, struct facts_certificate *out)
 	out->not_before = cert->not_before;
 	out->not_after = cert->not_after;
 	cert_pin(cert, out->spki_sha256);
+	(void)key_is_weak(cert, out->key);
 }

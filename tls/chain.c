@@ -347,6 +347,22 @@ static bool is_self_signed(struct search *s)
 	return signature_check(leaf, leaf->spki) == SIGNATURE_FITS;
 }
 
+static void present_others(const struct chain_question *question,
+			   struct tls_facts *facts)
+{
+	struct cert cert;
+	size_t i;
+
+	if (question->count < 2)
+		return;
+	facts->others = must_alloc((question->count - 1) *
+				   sizeof(*facts->others));
+	for (i = 1; i < question->count; i++)
+		if (cert_parse(question->presented[i], &cert) == 0)
+			cert_facts(&cert,
+				   &facts->others[facts->other_count++]);
+}
+
 int chain_present(const struct chain_question *question,
 		  struct tls_facts *facts)
 {
@@ -368,6 +384,7 @@ int chain_present(const struct chain_question *question,
 	cert_facts(&leaf, &facts->leaf);
 	facts->leaf_is_expired = question->now > leaf.not_after;
 	names_fill(&leaf, facts);
+	present_others(question, facts);
 	return 0;
 }
 

@@ -16,7 +16,7 @@ struct chain_question {
 	int64_t now;                  /* UTC seconds */
 };
 
-/* What the peer presented: leaf, names, cn. Nothing is asked of it.
+/* What the peer presented: leaf, others, names, cn. Nothing is asked of it.
  * -1 when there is no leaf that can be read: chain and chain_reason say
  * so. */
 int chain_present(const struct chain_question *question,

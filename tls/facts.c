@@ -1,15 +1,34 @@
 /*
- * What the wire proved: clearing it, and its verdicts in words.
+ * What the wire proved: clearing, copying, and its verdicts in words.
  */
 #include "tls/facts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void facts_clear(struct tls_facts *facts)
 {
+	free(facts->others);
 	free(facts->names);
 	free(facts->verified);
 	*facts = (struct tls_facts){ 0 };
+}
+
+/* Memory of nothing is nothing. */
+static void *copy(const void *from, size_t size)
+{
+	return size > 0 ? memcpy(must_alloc(size), from, size) : NULL;
+}
+
+void facts_copy(struct tls_facts *to, const struct tls_facts *from)
+{
+	*to = *from;
+	to->others = copy(from->others,
+			  from->other_count * sizeof(*from->others));
+	to->names = copy(from->names,
+			 from->name_count * sizeof(*from->names));
+	to->verified = copy(from->verified,
+			    from->verified_count * sizeof(*from->verified));
 }
 
 const char *chain_verdict_text(enum chain_verdict verdict)

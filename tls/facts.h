@@ -43,6 +43,7 @@ struct facts_certificate {
 	char issuer[FACTS_TEXT_MAX];
 	int64_t not_before, not_after;  /* UTC seconds */
 	unsigned char spki_sha256[32];
+	char key[32];                   /* "RSA 2048", "ECDSA P-256" */
 };
 
 struct tls_facts {
@@ -57,6 +58,10 @@ struct tls_facts {
 	/* what the peer presented */
 	size_t presented;       /* certificates, leaf first */
 	struct facts_certificate leaf;
+	struct facts_certificate *others; /* behind the leaf, in the order in
+	                                   * which they came; verified or not,
+	                                   * without those that cannot be read */
+	size_t other_count;
 	bool leaf_is_expired;   /* by the clock of the handshake */
 	/* names of the leaf, canonical; those with NUL, control bytes or
 	 * anything that is no host name are left out and counted */
@@ -77,6 +82,8 @@ struct tls_facts {
 };
 
 void facts_clear(struct tls_facts *facts);
+/* Makes *to a copy of its own, whatever it held before being lost. */
+void facts_copy(struct tls_facts *to, const struct tls_facts *from);
 const char *chain_verdict_text(enum chain_verdict verdict);
 
 #endif

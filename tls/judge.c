@@ -30,9 +30,11 @@ static void say(struct judgement *out, const char *format, ...)
 	va_end(args);
 }
 
-static void unmet(struct judgement *out, const char *code)
+static void unmet(struct judgement *out, enum judgement_fault fault,
+		  const char *code)
 {
 	out->verdict = JUDGE_NEXT_HOST;
+	out->fault = fault;
 	out->code = code;
 }
 
@@ -60,7 +62,7 @@ static bool meets_version(const struct demand *demand,
 
 	if (is_enough)
 		return true;
-	unmet(out, code_weak);
+	unmet(out, FAULT_VERSION, code_weak);
 	say(out, "%s speaks %s, expected TLS %s", demand->host,
 	    facts->version, demand->min_tls == TLS_1_3 ? "1.3" : "1.2");
 	return false;
@@ -79,7 +81,7 @@ static bool meets_pins(const struct demand *demand,
 			out->matched_pin = (int)i;
 			return true;
 		}
-	unmet(out, code_unproven);
+	unmet(out, FAULT_PIN, code_unproven);
 	say(out, "the key of %s is sha256:", demand->host);
 	for (k = 0; k < 32; k++)
 		say(out, "%02x", facts->leaf.spki_sha256[k]);
@@ -97,7 +99,7 @@ static bool meets_chain(const struct demand *demand,
 
 	if (!demand->asks_chain || facts->chain == CHAIN_HOLDS)
 		return true;
-	unmet(out, is_weak ? code_weak : code_unproven);
+	unmet(out, FAULT_CHAIN, is_weak ? code_weak : code_unproven);
 	say(out, "certificate of %s: %s", demand->host,
 	    facts->chain_reason[0] ? facts->chain_reason
 				   : chain_verdict_text(facts->chain));
@@ -129,7 +131,7 @@ static bool meets_issuer(const struct demand *demand,
 			if (is_issuer(facts->verified[i].subject,
 				      issuer->at[k]))
 				return true;
-	unmet(out, code_unproven);
+	unmet(out, FAULT_ISSUER, code_unproven);
 	say(out, "certificate of %s is issued by \"%.80s\"", demand->host,
 	    facts->leaf.issuer);
 	for (i = 1; i < facts->verified_count; i++)
@@ -195,7 +197,7 @@ static bool meets_name(const struct demand *demand,
 			       "%s", name);
 	if (name || !demand->asks_name)
 		return true;
-	unmet(out, code_unproven);
+	unmet(out, FAULT_NAME, code_unproven);
 	explain_names(demand, facts, out);
 	return false;
 }
@@ -204,7 +206,7 @@ static void verify(const struct demand *demand, const struct tls_facts *facts,
 		   struct judgement *out)
 {
 	if (facts->presented == 0) {
-		unmet(out, code_unproven);
+		unmet(out, FAULT_NO_CERTIFICATE, code_unproven);
 		say(out, "%s presented no certificate", demand->host);
 		return;
 	}
@@ -215,7 +217,7 @@ static void verify(const struct demand *demand, const struct tls_facts *facts,
 		return;
 	/* a demand that asks nothing proves nothing */
 	if (!demand->asks_chain && out->matched_pin < 0) {
-		unmet(out, code_other);
+		unmet(out, FAULT_NOTHING_ASKED, code_other);
 		say(out, "nothing is demanded of %s that could be verified",
 		    demand->host);
 		return;
@@ -257,7 +259,7 @@ static bool is_possible(const struct demand *demand, struct judgement *out)
 	};
 	if (demand->is_usable)
 		return true;
-	unmet(out, code_other);
+	unmet(out, FAULT_HOST, code_other);
 	say(out, "%s", demand->why);
 	return false;
 }
@@ -273,7 +275,7 @@ void tls_judge(const struct demand *demand, const struct tls_facts *facts,
 			say(out, "in the clear");
 			return;
 		}
-		unmet(out, code_no_tls);
+		unmet(out, FAULT_NOT_OFFERED, code_no_tls);
 		say(out, "%s: TLS is demanded and not spoken", demand->host);
 		return;
 	}
@@ -297,7 +299,10 @@ void tls_judge_trouble(const struct demand *demand, enum tls_trouble trouble,
 
 	if (!is_possible(demand, out))
 		return;
-	unmet(out, trouble == TROUBLE_HANDSHAKE ? code_unproven : code_no_tls);
+	if (trouble == TROUBLE_HANDSHAKE)
+		unmet(out, FAULT_HANDSHAKE, code_unproven);
+	else
+		unmet(out, FAULT_NOT_OFFERED, code_no_tls);
 	say(out, "%s%s%s", demand->host,
 	    trouble == TROUBLE_HANDSHAKE ? ": " : " ",
 	    i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : "no TLS");

@@ -60,8 +60,24 @@ enum judgement_verdict {
 	JUDGE_NEXT_HOST,       /* unmet: next gateway, then defer (4.7.x) */
 };
 
+/* What it is that was not met, for those who give advice. */
+enum judgement_fault {
+	FAULT_NONE,
+	FAULT_HOST,           /* this host may not be used at all */
+	FAULT_NOT_OFFERED,    /* TLS: not offered, refused, not spoken */
+	FAULT_HANDSHAKE,
+	FAULT_VERSION,
+	FAULT_NO_CERTIFICATE,
+	FAULT_PIN,
+	FAULT_CHAIN,          /* facts->chain says more */
+	FAULT_ISSUER,
+	FAULT_NAME,
+	FAULT_NOTHING_ASKED,  /* the demand asks for nothing provable */
+};
+
 struct judgement {
 	enum judgement_verdict verdict;
+	enum judgement_fault fault;
 	const char *code;      /* enhanced status, "4.7.5"; "" when deliver */
 	char reason[JUDGEMENT_TEXT_MAX]; /* expected and presented; or why it
 	                                  * holds */

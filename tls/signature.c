@@ -286,6 +286,11 @@ bool signature_is_weak(const struct cert *cert)
 	return a && a->kind == KIND_WEAK;
 }
 
+static bool is_ed448(const struct key *key)
+{
+	return der_is(key->oid, "\x2b\x65\x71");
+}
+
 /* Bits of an RSA key's modulus; 0 when it cannot be read. */
 static size_t rsa_bits(struct view bytes)
 {
@@ -308,25 +313,41 @@ static size_t rsa_bits(struct view bytes)
 	return bits;
 }
 
-/* Named curves of at least 256 bits: P-256, P-384, P-521, secp256k1, and
- * Brainpool (any of 256 and more). */
-static bool is_strong_curve(struct view parameters)
+/* Named curves of at least 256 bits. NULL: another one, or none. */
+static const char *strong_curve(struct view parameters)
 {
-	static const struct view strong[] = {
-		OID("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"),
-		OID("\x06\x05\x2b\x81\x04\x00\x22"),
-		OID("\x06\x05\x2b\x81\x04\x00\x23"),
-		OID("\x06\x05\x2b\x81\x04\x00\x0a"),
-		OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x07"),
-		OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0b"),
-		OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0d"),
+	static const struct {
+		struct view oid;
+		const char *name;
+	} strong[] = {
+		{ OID("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"), "P-256" },
+		{ OID("\x06\x05\x2b\x81\x04\x00\x22"), "P-384" },
+		{ OID("\x06\x05\x2b\x81\x04\x00\x23"), "P-521" },
+		{ OID("\x06\x05\x2b\x81\x04\x00\x0a"), "secp256k1" },
+		{ OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x07"),
+		  "brainpoolP256r1" },
+		{ OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0b"),
+		  "brainpoolP384r1" },
+		{ OID("\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0d"),
+		  "brainpoolP512r1" },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(strong) / sizeof(strong[0]); i++)
-		if (view_equal(parameters, strong[i]))
-			return true;
-	return false;
+		if (view_equal(parameters, strong[i].oid))
+			return strong[i].name;
+	return NULL;
+}
+
+static bool is_ec_weak(const struct key *key, char what[32])
+{
+	const char *curve = strong_curve(key->parameters);
+
+	if (curve == NULL)
+		(void)snprintf(what, 32, "a small or unnamed curve");
+	else
+		(void)snprintf(what, 32, "ECDSA %s", curve);
+	return curve == NULL;
 }
 
 bool key_is_weak(const struct cert *cert, char what[32])
@@ -343,10 +364,11 @@ bool key_is_weak(const struct cert *cert, char what[32])
 		(void)snprintf(what, 32, "RSA %zu", bits);
 		return bits < RSA_BITS_LEAST;
 	}
-	if (is_ec(&key)) {
-		(void)snprintf(what, 32, "a small or unnamed curve");
-		return !is_strong_curve(key.parameters);
-	}
-	(void)snprintf(what, 32, "not RSA, ECDSA or EdDSA");
-	return !is_ed25519(&key) && !der_is(key.oid, "\x2b\x65\x71");
+	if (is_ec(&key))
+		return is_ec_weak(&key, what);
+	(void)snprintf(what, 32, "%s",
+		       is_ed25519(&key) ? "Ed25519"
+		       : is_ed448(&key) ? "Ed448"
+					: "not RSA, ECDSA or EdDSA");
+	return !is_ed25519(&key) && !is_ed448(&key);
 }

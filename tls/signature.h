@@ -18,8 +18,8 @@ enum signature_result signature_check(const struct cert *cert,
 				      struct view spki);
 /* MD2, MD5, SHA-1 and their like. */
 bool signature_is_weak(const struct cert *cert);
-/* RSA below 2048 bits, curves below 256, DSA. `what` names it for people:
- * "RSA 1024". */
+/* RSA below 2048 bits, curves below 256, DSA. `what` names it for people,
+ * weak or not: "RSA 1024", "ECDSA P-256". */
 bool key_is_weak(const struct cert *cert, char what[32]);
 
 #endif

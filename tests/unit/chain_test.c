@@ -259,6 +259,31 @@ static void what_is_verified_is_the_path_and_nothing_else(void **state)
 	facts_clear(&facts);
 }
 
+static void what_was_presented_is_kept_whether_it_holds_or_not(void **state)
+{
+	struct tls_facts facts, copy;
+
+	(void)state;
+	ask("good root2 inter", NULL, &facts);
+	facts_copy(&copy, &facts);
+	facts_clear(&facts);
+	assert_int_equal(copy.chain, CHAIN_UNKNOWN_CA);
+	assert_int_equal(copy.other_count, 2);
+	assert_string_equal(copy.others[1].subject, "Test Inter");
+	assert_true(copy.name_count > 0);
+	assert_string_equal(copy.leaf.key, "ECDSA P-256");
+	facts_clear(&copy);
+
+	ask("rsa4096", NULL, &facts);
+	assert_string_equal(facts.leaf.key, "RSA 4096");
+	assert_null(facts.others);
+	facts_clear(&facts);
+
+	ask("ed25519", NULL, &facts);
+	assert_string_equal(facts.leaf.key, "Ed25519");
+	facts_clear(&facts);
+}
+
 /* Ten that all bear one name and one key: every order is a path. */
 static void a_maze_of_cross_certificates_ends(void **state)
 {
@@ -366,6 +391,8 @@ int main(void)
 		cmocka_unit_test(an_anchor_may_be_the_leaf_or_expired),
 		cmocka_unit_test(what_is_verified_is_the_path_and_nothing_else),
 		cmocka_unit_test(a_maze_of_cross_certificates_ends),
+		cmocka_unit_test(
+			what_was_presented_is_kept_whether_it_holds_or_not),
 		cmocka_unit_test(the_pin_is_the_hash_of_the_key_as_presented),
 		cmocka_unit_test(junk_is_no_certificate),
 		cmocka_unit_test(trust_files_without_certificates_are_refused),

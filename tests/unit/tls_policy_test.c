@@ -193,6 +193,7 @@ static void check_one(const struct combination *c, const struct demand *demand,
 	struct judgement j;
 
 	tls_judge(demand, &facts, &j);
+	assert_int_equal(j.verdict == JUDGE_DELIVER, j.fault == FAULT_NONE);
 	if ((j.verdict == JUDGE_DELIVER) != deliver)
 		fail_msg("level %d source %d host %s names %d: %s (%s)",
 			 c->level, c->source, hosts[c->host], c->names,
