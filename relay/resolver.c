@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 enum {
-	IN_FLIGHT_MAX = 128, /* a worker's questions under way */
+	/* A worker's questions under way: more than it can have deliveries
+	 * that wait, so that dead zones hold up nobody else. */
+	IN_FLIGHT_MAX = 512,
 	CLIENTS_MAX = 1024,
 	/* Less than DNS_TIMEOUT, so that the worker learns why. */
 	LOOKUP_TIMEOUT = DNS_TIMEOUT - 5,

@@ -4,6 +4,7 @@
 #include "relay/verbs.h"
 
 #include "conf/files.h"
+#include "relay/privs.h"
 #include "relay/supervise.h"
 #include "relay/vet.h"
 #include "tls/context.h"
@@ -41,6 +42,7 @@ int verb_config_check(const char *conf_path, int argc, char **argv)
 {
 	struct conf_files *files;
 	struct conf *conf;
+	struct privs privs;
 	struct error error;
 	int status = wants_nothing(argc, argv);
 
@@ -49,7 +51,9 @@ int verb_config_check(const char *conf_path, int argc, char **argv)
 	tls_start();
 	files = files_disk();
 	conf = conf_read(conf_path, files, &error);
-	if (!conf || vet_conf(conf, &error)) {
+	/* Only root can become the `user`, but anybody may check. */
+	if (!conf || vet_conf(conf, &error) ||
+	    (geteuid() == 0 && privs_find(conf, &privs, &error))) {
 		fprintf(stderr, "postern: %s\n", error.text);
 		status = EX_CONFIG;
 	} else {

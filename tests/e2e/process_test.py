@@ -353,6 +353,11 @@ def config_check_starts_nothing(lab):
     equal(status, 78, err)
     has(err, "postern.conf:")
     has(err, "nonsense")
+    relay.configure("", user="nobody-of-this-name")
+    if os.geteuid() == 0:
+        status, _, err = say("config", "check", "-c", relay.conf)
+        equal(status, 78, err)
+        has(err, "does not exist")
     status, _, err = say("config", "check", "-c", lab.path("missing.conf"))
     equal(status, 78, err)
 
