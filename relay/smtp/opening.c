@@ -5,6 +5,7 @@
  */
 #include "relay/smtp/outbound_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/smtp/auth.h"
@@ -12,6 +13,7 @@
 
 static void unmet(struct outbound *s)
 {
+	s->judgement.verdict = JUDGE_NEXT_HOST;
 	result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST,
 		   s->judgement.code[0] != '\0' ? s->judgement.code : "4.7.0",
 		   "%s", s->judgement.reason);
@@ -43,14 +45,20 @@ static void ready(struct outbound *s);
 void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 			const char *detail)
 {
+	char why[JUDGEMENT_TEXT_MAX];
+
 	tls_judge_trouble(s->set.demand, trouble, detail, &s->judgement);
 	s->is_judged = true;
 	if (s->judgement.verdict != JUDGE_PLAINTEXT_RETRY ||
 	    s->set.is_tls_first) {
 		unmet(s);
 	} else if (trouble == TROUBLE_NOT_OFFERED) {
-		if (judge_plaintext(s))
-			ready(s);
+		snprintf(why, sizeof(why), "%s", s->judgement.reason);
+		if (!judge_plaintext(s))
+			return;
+		snprintf(s->judgement.reason, sizeof(s->judgement.reason),
+			 "%s", why);
+		ready(s);
 	} else {
 		result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST, "4.7.0",
 			   "%s", s->judgement.reason);

@@ -27,7 +27,7 @@ void proof_text(const struct tls_facts *facts,
 		return;
 	for (i = 0; i < SPKI_LEN; i++)
 		snprintf(spki + i * 2, 3, "%02x", facts->leaf.spki_sha256[i]);
-	snprintf(out, room, "%s %s %s name=%s issuer=\"%s\" spki=sha256:%s",
+	snprintf(out, room, "%s %s %s name=%s issuer='%s' spki=sha256:%s",
 		 facts->version, facts->cipher,
 		 judgement->is_verified ? "verified" : "unverified",
 		 judgement->matched_name[0] != '\0' ? judgement->matched_name

@@ -1,7 +1,7 @@
 /*
  * What was proven about a next hop, as one line for logs and reports:
  * "TLSv1.3 TLS_AES_128_GCM_SHA256 verified name=mx5.example.org
- * issuer=\"Example CA\" spki=sha256:..".  Pure.
+ * issuer='Example CA' spki=sha256:...".  Pure.
  */
 #ifndef RELAY_SMTP_PROOF_H
 #define RELAY_SMTP_PROOF_H

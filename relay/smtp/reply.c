@@ -60,7 +60,7 @@ static void add_text(struct reply *reply, struct view text)
 	struct view v;
 
 	/* "..." may follow the escaped text, and a NUL does. */
-	if (room < 16)
+	if (room < 16 || text.len == 0)
 		return;
 	bytes_escape(&escaped, text, room - 8);
 	v = buffer_view(&escaped);
@@ -120,7 +120,8 @@ int reply_read(struct reply *reply, struct view *input, struct view *line)
 	text = view_from(*line, 4);
 	status = status_len(text, reply->code);
 	if (reply->lines == 1) {
-		memcpy(reply->status, text.at, status);
+		if (status > 0)
+			memcpy(reply->status, text.at, status);
 		add_text(reply, *line);
 		if (line->len > 3 && reply->text[3] == '-')
 			reply->text[3] = ' ';
