@@ -10,7 +10,9 @@
 #include "conf/error.h"
 
 enum {
-	ADDR_LOCAL_MAX = 64,   /* RFC 5321 4.5.3.1.1 */
+	/* RFC 5321 4.5.3.1.1 asks for 64 at least and for no limit where
+	 * that can be had; VERP and SRS need more. */
+	ADDR_LOCAL_MAX = 250,
 	ADDR_DOMAIN_MAX = 255, /* RFC 5321 4.5.3.1.2 */
 	ADDR_PATH_MAX = 256,   /* RFC 5321 4.5.3.1.3, with the brackets */
 };
