@@ -304,6 +304,10 @@ struct client *client_open(const struct client_settings *settings,
 		.host = c->host,
 		.is_tls_first = settings->candidate->is_tls_first,
 		.is_plaintext = settings->is_plaintext,
+		.stops_after_shake = settings->stops_after_shake,
+		.stops_after_rcpt = settings->stops_after_rcpt,
+		.trace = settings->trace,
+		.trace_arg = settings->trace_arg,
 	};
 	const struct net_address *source = &settings->policy->source;
 
@@ -386,6 +390,11 @@ const char *client_domain(const struct client *c)
 const char *client_host(const struct client *c)
 {
 	return c->host;
+}
+
+const struct judgement *client_judgement(const struct client *c)
+{
+	return outbound_judgement(c->session);
 }
 
 unsigned client_messages(const struct client *c)

@@ -32,6 +32,10 @@ struct client_settings {
 	const struct candidate *candidate; /* copied */
 	const char *domain;           /* the recipients'; copied */
 	bool is_plaintext;            /* as the judge allowed */
+	/* a probe's; see relay/smtp/outbound.h */
+	bool stops_after_shake, stops_after_rcpt;
+	outbound_trace *trace;
+	void *trace_arg;
 };
 
 /* Connects. No callback before this returns. */
@@ -53,6 +57,8 @@ const struct conf *client_conf(const struct client *client);
 const char *client_domain(const struct client *client);
 /* "name[address]:port" */
 const char *client_host(const struct client *client);
+/* NULL: not judged. */
+const struct judgement *client_judgement(const struct client *client);
 unsigned client_messages(const struct client *client);
 /* When it was opened and when it last got on, by the loop's clock. */
 double client_opened(const struct client *client);

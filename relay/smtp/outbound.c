@@ -54,6 +54,9 @@ const struct row outbound_rows[] = {
 		2, RCPT, BLAME_MESSAGE, true, sending_mail_good, sending_mail_refused },
 	[RCPT] = { "the reply to RCPT", sending_compose_rcpt, WAIT(command),
 		2, DATA, BLAME_RECIPIENT, true, sending_rcpt_good, sending_rcpt_refused },
+	[CLEAR] = { "the reply to RSET", sending_compose_rset, WAIT(command),
+		2, IDLE, BLAME_HOST, false, sending_clear_answered,
+		sending_clear_answered },
 	[DATA] = { "the reply to DATA", sending_compose_data, WAIT(data),
 		3, BODY, BLAME_MESSAGE, true, sending_data_good, sending_data_refused },
 	[BODY] = { "the message to be taken", NULL, WAIT(block),
@@ -65,6 +68,41 @@ const struct row outbound_rows[] = {
 		sending_chunk_answered },
 };
 /* clang-format on */
+
+static void trace(const struct outbound *s, enum outbound_stage stage,
+		  const struct reply *reply, const struct tls_facts *facts)
+{
+	const struct outbound_event event = { stage, reply, facts };
+
+	if (s->set.trace != NULL)
+		s->set.trace(s->set.trace_arg, &event);
+}
+
+static void trace_reply(const struct outbound *s)
+{
+	static const enum outbound_stage stages[] = {
+		[BANNER] = OUTBOUND_GREETED,
+		[EHLO] = OUTBOUND_HELLO,
+		[HELO] = OUTBOUND_HELLO,
+		[STARTTLS] = OUTBOUND_STARTTLS,
+		[SHAKE] = OUTBOUND_OTHER,
+		[PLAIN] = OUTBOUND_AUTH,
+		[LOGIN] = OUTBOUND_AUTH,
+		[LOGIN_USER] = OUTBOUND_AUTH,
+		[LOGIN_PASSWORD] = OUTBOUND_AUTH,
+		[IDLE] = OUTBOUND_OTHER,
+		[RSET] = OUTBOUND_OTHER,
+		[MAIL] = OUTBOUND_MAIL,
+		[RCPT] = OUTBOUND_RCPT,
+		[CLEAR] = OUTBOUND_OTHER,
+		[DATA] = OUTBOUND_OTHER,
+		[BODY] = OUTBOUND_OTHER,
+		[DOT] = OUTBOUND_OTHER,
+		[CHUNK] = OUTBOUND_OTHER,
+	};
+
+	trace(s, stages[s->answered.state], &s->reply, NULL);
+}
 
 void outbound_finish(struct outbound *s, enum outbound_end end)
 {
@@ -86,9 +124,11 @@ static bool may_ask(const struct outbound *s)
 		return false;
 	if (s->delivery != NULL && s->transaction.is_dead)
 		return false;
+	if (s->set.stops_after_rcpt && s->asked.state >= DATA)
+		return false;
 	if (!outbound_is_in_flight(s))
 		return true;
-	return s->offer.pipelining && row->pipelines &&
+	return !s->set.stops_after_rcpt && s->offer.pipelining && row->pipelines &&
 	       buffer_len(&s->out) < OUT_MAX;
 }
 
@@ -113,6 +153,7 @@ static void take_reply(struct outbound *s)
 	int class = s->reply.code / 100;
 
 	s->turn++;
+	trace_reply(s);
 	if (s->reply.code == 421) {
 		outcome_host_refused(s);
 		return;
@@ -147,6 +188,7 @@ static enum outbound_want want(const struct outbound *s)
 
 enum outbound_want outbound_start(struct outbound *s)
 {
+	trace(s, OUTBOUND_CONNECTED, NULL, NULL);
 	outbound_go(s, s->set.is_tls_first ? SHAKE : BANNER);
 	return want(s);
 }
@@ -181,6 +223,7 @@ enum outbound_want outbound_secured(struct outbound *s,
 {
 	if (want(s) != OUTBOUND_TLS)
 		return want(s);
+	trace(s, OUTBOUND_SHAKEN, NULL, facts);
 	if (opening_secured(s, facts))
 		outbound_go(s, s->set.is_tls_first ? BANNER : EHLO);
 	return want(s);

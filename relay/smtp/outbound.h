@@ -14,6 +14,7 @@
 #include "queue/envelope.h"
 #include "queue/result.h"
 #include "relay/smtp/offer.h"
+#include "relay/smtp/reply.h"
 #include "tls/policy.h"
 
 struct outbound;
@@ -40,6 +41,28 @@ enum outbound_end {
 	                     * new connection, is_plaintext */
 };
 
+/* What a session got past, for those who measure. */
+enum outbound_stage {
+	OUTBOUND_CONNECTED,
+	OUTBOUND_GREETED,
+	OUTBOUND_HELLO,     /* EHLO or HELO, each time */
+	OUTBOUND_STARTTLS,
+	OUTBOUND_SHAKEN,    /* not judged yet */
+	OUTBOUND_AUTH,      /* each step */
+	OUTBOUND_MAIL,
+	OUTBOUND_RCPT,
+	OUTBOUND_OTHER,
+};
+
+struct outbound_event {
+	enum outbound_stage stage;
+	const struct reply *reply;     /* good or bad; NULL where none came */
+	const struct tls_facts *facts; /* SHAKEN */
+};
+
+/* Borrowed for the call, in which nothing may be asked of the session. */
+typedef void outbound_trace(void *arg, const struct outbound_event *event);
+
 /* All borrowed until outbound_free(). */
 struct outbound_settings {
 	const struct conf *conf;      /* hostname and timeouts */
@@ -48,6 +71,11 @@ struct outbound_settings {
 	bool is_tls_first;
 	bool is_plaintext;            /* after OUTBOUND_PLAINTEXT */
 	bool stops_after_shake;       /* a probe: QUIT once judged */
+	bool stops_after_rcpt;        /* a probe: step by step up to RCPT,
+	                               * whose reply is the result; then RSET.
+	                               * DATA and BDAT are never sent */
+	outbound_trace *trace;        /* may be NULL */
+	void *trace_arg;
 };
 
 enum recipient_state {

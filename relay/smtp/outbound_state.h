@@ -14,7 +14,7 @@
 enum state {
 	BANNER, EHLO, HELO, STARTTLS, SHAKE,
 	PLAIN, LOGIN, LOGIN_USER, LOGIN_PASSWORD,
-	IDLE, RSET, MAIL, RCPT, DATA, BODY, DOT, CHUNK,
+	IDLE, RSET, MAIL, RCPT, CLEAR, DATA, BODY, DOT, CHUNK,
 };
 
 struct cursor {
@@ -122,6 +122,7 @@ ACTION(sending_mail_good);
 ACTION(sending_mail_refused);
 ACTION(sending_rcpt_good);
 ACTION(sending_rcpt_refused);
+ACTION(sending_clear_answered);
 ACTION(sending_data_good);
 ACTION(sending_data_refused);
 ACTION(sending_dot_answered);

@@ -26,11 +26,12 @@ void sending_start(struct outbound *s)
 	if (t->count == 0) {
 		s->delivery = NULL;
 		s->messages++;
-		outbound_go(s, IDLE);
+		outbound_go(s, s->set.stops_after_rcpt && s->is_dirty ? CLEAR
+								     : IDLE);
 		return;
 	}
 	/* One round trip less, if the message fits what is in flight. */
-	t->uses_chunks = s->offer.chunking && s->offer.pipelining &&
+	t->uses_chunks = !s->set.stops_after_rcpt && s->offer.chunking && s->offer.pipelining &&
 			 envelope->size <= CHUNK_MAX;
 	outbound_go(s, s->is_dirty ? RSET : MAIL);
 }
@@ -104,7 +105,10 @@ void sending_rcpt_good(struct outbound *s)
 {
 	struct transaction *t = &s->transaction;
 
-	if (!t->is_dead) {
+	if (s->set.stops_after_rcpt) {
+		outcome_recipient(s, t->batch[s->answered.index],
+				  BLAME_RECIPIENT);
+	} else if (!t->is_dead) {
 		t->is_accepted[s->answered.index] = true;
 		t->accepted++;
 	}
@@ -125,6 +129,12 @@ void sending_rcpt_refused(struct outbound *s)
 				  BLAME_RECIPIENT);
 	sending_advance(s, &s->answered);
 	settle(s);
+}
+
+void sending_clear_answered(struct outbound *s)
+{
+	s->is_dirty = false;
+	outbound_go(s, IDLE);
 }
 
 void sending_compose_data(struct outbound *s)

@@ -224,6 +224,60 @@ static void a_probe_stops_once_judged(void **state)
 	assert_null(strstr(seen->sent, "MAIL"));
 }
 
+/* What a probe of the whole way says and does, by the replies to MAIL and
+ * RCPT; CHUNKING and PIPELINING are offered and never used. */
+static const struct {
+	const char *mail, *rcpt;
+	bool is_reset;
+	enum outcome outcome;
+	const char *stages;
+} probe_rows[] = {
+	{ "250 ok\r\n", "250 ok\r\n", true, OUTCOME_DELIVERED,
+	  "connected:0 greeted:220 hello:250 starttls:220 shaken:0 hello:250 "
+	  "mail:250 rcpt:250 other:250 " },
+	{ "250 ok\r\n", "451 4.7.1 greylisted\r\n", true, OUTCOME_DEFERRED,
+	  "connected:0 greeted:220 hello:250 starttls:220 shaken:0 hello:250 "
+	  "mail:250 rcpt:451 other:250 " },
+	{ "250 ok\r\n", "550 5.1.1 unknown\r\n", true, OUTCOME_FAILED,
+	  "connected:0 greeted:220 hello:250 starttls:220 shaken:0 hello:250 "
+	  "mail:250 rcpt:550 other:250 " },
+	{ "550 5.7.1 not you\r\n", NULL, false, OUTCOME_FAILED,
+	  "connected:0 greeted:220 hello:250 starttls:220 shaken:0 hello:250 "
+	  "mail:550 " },
+};
+
+static void a_probe_never_goes_beyond_rcpt(void **state)
+{
+	struct seen *seen;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(probe_rows) / sizeof(probe_rows[0]); i++) {
+		struct script d = {
+			.level = TLS_VERIFY,
+			.stops_after_rcpt = true,
+			.lines = { GREETING, TLS_EHLO,
+				   { "STARTTLS", "220 go\r\n" },
+				   { "<tls>", "good" }, CHUNK_EHLO,
+				   { "MAIL", probe_rows[i].mail } },
+		};
+
+		n = 6;
+		if (probe_rows[i].rcpt != NULL)
+			d.lines[n++] = (struct script_line){
+				"RCPT", probe_rows[i].rcpt };
+		if (probe_rows[i].is_reset)
+			d.lines[n++] = (struct script_line)OK("RSET");
+		seen = script_run(&d);
+		assert_int_equal(seen->results[0].outcome,
+				 probe_rows[i].outcome);
+		assert_string_equal(seen->stages, probe_rows[i].stages);
+		assert_null(strstr(seen->sent, "DATA"));
+		assert_null(strstr(seen->sent, "BDAT"));
+		assert_non_null(strstr(seen->sent, "QUIT"));
+	}
+}
+
 static void every_step_has_its_own_time(void **state)
 {
 	struct policy policy = { .tls = TLS_MAY };
@@ -260,6 +314,7 @@ int main(void)
 		cmocka_unit_test(offers_credentials_to_proven_hosts_only),
 		cmocka_unit_test(speaks_login_where_plain_is_missing),
 		cmocka_unit_test(a_probe_stops_once_judged),
+		cmocka_unit_test(a_probe_never_goes_beyond_rcpt),
 		cmocka_unit_test(every_step_has_its_own_time),
 	};
 

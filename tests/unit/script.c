@@ -265,6 +265,29 @@ static void drive(struct play *p, struct delivery *delivery)
 	}
 }
 
+static void note_stage(void *arg, const struct outbound_event *event)
+{
+	static const char *const names[] = {
+		[OUTBOUND_CONNECTED] = "connected",
+		[OUTBOUND_GREETED] = "greeted",
+		[OUTBOUND_HELLO] = "hello",
+		[OUTBOUND_STARTTLS] = "starttls",
+		[OUTBOUND_SHAKEN] = "shaken",
+		[OUTBOUND_AUTH] = "auth",
+		[OUTBOUND_MAIL] = "mail",
+		[OUTBOUND_RCPT] = "rcpt",
+		[OUTBOUND_OTHER] = "other",
+	};
+	struct seen *seen = arg;
+	size_t used = strlen(seen->stages);
+
+	assert_int_equal(event->stage == OUTBOUND_SHAKEN,
+			 event->facts != NULL);
+	snprintf(seen->stages + used, sizeof(seen->stages) - used, "%s:%d ",
+		 names[event->stage],
+		 event->reply != NULL ? event->reply->code : 0);
+}
+
 void script_play(const struct script *script, size_t split,
 		 struct seen *seen)
 {
@@ -280,6 +303,9 @@ void script_play(const struct script *script, size_t split,
 		.is_tls_first = script->is_tls_first,
 		.is_plaintext = script->is_plaintext,
 		.stops_after_shake = script->stops,
+		.stops_after_rcpt = script->stops_after_rcpt,
+		.trace = note_stage,
+		.trace_arg = seen,
 	};
 	struct recipient recipients[SCRIPT_RECIPIENTS_MAX] = { 0 };
 	struct envelope envelope = script->envelope;

@@ -19,7 +19,7 @@ enum { SCRIPT_LINES_MAX = 260, SCRIPT_RECIPIENTS_MAX = 250 };
 
 struct script {
 	enum tls_level level;
-	bool is_tls_first, is_plaintext, stops;
+	bool is_tls_first, is_plaintext, stops, stops_after_rcpt;
 	const char *user;
 	const char *const *recipients; /* NULL: one */
 	size_t recipient_count;
@@ -39,6 +39,7 @@ struct seen {
 	struct result results[SCRIPT_RECIPIENTS_MAX];
 	enum recipient_state states[SCRIPT_RECIPIENTS_MAX];
 	bool auth_failed;
+	char stages[256];   /* what was traced: "stage:code ..." */
 	size_t server_bytes;
 };
 
