@@ -52,7 +52,8 @@ static void on_done(struct change *change, enum change_end end)
 {
 	struct edit *edit = (struct edit *)change;
 
-	edit->done(edit->arg, end);
+	if (edit->done)
+		edit->done(edit->arg, end);
 	edit_free(edit);
 }
 
@@ -221,8 +222,11 @@ static int extend_message(struct store_txn *txn, const struct step *step,
 	struct view rest;
 	int rc = 0;
 
-	if (message_lanes(raw, &parts, &rest))
-		return 0; /* it will be put aside when it is read */
+	/* A new seal must not make a damaged record look sound: it stays as
+	 * it is and will be put aside when it is read. */
+	if (record_open(raw, RECORD_MESSAGE, step->id, NULL, &rest) ||
+	    message_lanes(raw, &parts, &rest))
+		return 0;
 	if (!has_part(&parts, step)) {
 		lane_parts_add(&parts, step->lane, step->part);
 		rc = put_message(txn, step, &parts, rest);
@@ -241,8 +245,9 @@ static int copy_message(struct store_txn *txn, const struct step *step,
 
 	if (rc)
 		return store_is_absent(rc) ? 0 : rc;
-	if (message_lanes(raw, &parts, &rest))
-		return 0;
+	if (record_open(raw, RECORD_MESSAGE, step->id, NULL, &rest) ||
+	    message_lanes(raw, &parts, &rest))
+		return store_put(txn, key_view(&key), raw);
 	lane_parts_clear(&parts);
 	lane_parts_add(&parts, step->lane, step->part);
 	rc = put_message(txn, step, &parts, rest);
@@ -321,6 +326,20 @@ static int apply(struct change *change, struct store_txn *txn)
 
 	for (const struct step *s = edit->steps; s && !rc; s = s->next)
 		rc = carry_out(edit, s, txn);
+	return rc;
+}
+
+int edit_carry_out(struct edit *edit, struct store *store)
+{
+	struct store_txn *txn;
+	int rc = store_begin(store, &txn);
+
+	if (rc)
+		return rc;
+	rc = apply(&edit->change, txn);
+	if (!rc)
+		return store_commit(txn);
+	store_abort(txn);
 	return rc;
 }
 

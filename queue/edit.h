@@ -14,11 +14,14 @@ struct edit;
 
 typedef void edit_done(void *arg, enum change_end end);
 
-/* `other` is the fresh store where the edit goes to held and has a
- * edit_move() or edit_settle() in it, else NULL. */
+/* `other` is the fresh store where the edit goes to held and has an
+ * edit_move() or edit_settle() in it, else NULL. `done` may be NULL. */
 struct edit *edit_new(struct store *other, edit_done *done, void *arg);
 /* The change to be given to commit_put(). */
 struct change *edit_change(struct edit *edit);
+/* In a transaction of its own, here and now, durable: for rooms that run
+ * before the commit thread or beside it. Does not free. */
+int edit_carry_out(struct edit *edit, struct store *store);
 /* Undoes edit_new() when it was never put. */
 void edit_free(struct edit *edit);
 

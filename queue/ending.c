@@ -27,11 +27,6 @@ static void end(struct ending *ending)
 	lane_consider(queue, lane);
 }
 
-static void on_settled(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 /* Fresh let go of a message: a large body is held's from now on, or goes. */
 static void settle(struct part *part)
 {
@@ -40,7 +35,7 @@ static void settle(struct part *part)
 
 	if (!part->message->place.chunks)
 		return;
-	edit = edit_new(queue->store[HOME_FRESH], on_settled, NULL);
+	edit = edit_new(queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, part->message->envelope->id);
 	commit_put(queue->commit[HOME_HELD], edit_change(edit));
 }

@@ -105,12 +105,11 @@ static int try_folder(const char *spool, unsigned number, bool makes,
 	return try_lock(lock, makes, &out->lock, error);
 }
 
-int folder_take(const char *spool, unsigned from, struct folder *out,
-		struct error *error)
+int folder_take(const char *spool, struct folder *out, struct error *error)
 {
 	if (folder_make(spool, error))
 		return -1;
-	for (unsigned k = from; k < FOLDER_WORKERS_MAX; k++) {
+	for (unsigned k = 0; k < FOLDER_WORKERS_MAX; k++) {
 		int got = try_folder(spool, k, true, out, error);
 
 		if (got)
@@ -119,14 +118,40 @@ int folder_take(const char *spool, unsigned from, struct folder *out,
 	return error_set(error, "%s: every worker folder is locked", spool);
 }
 
-int folder_take_left(const char *spool, struct folder *out)
-{
-	struct error ignored;
+static const char *const names[] = { "fresh", "held" };
 
-	for (unsigned k = 0; k < FOLDER_WORKERS_MAX; k++)
-		if (try_folder(spool, k, false, out, &ignored) == 1)
-			return 1;
-	return 0;
+enum folder_state folder_try(const char *spool, unsigned number,
+			     struct folder *out)
+{
+	char path[FOLDER_MAX + 8];
+	struct error ignored;
+	int got = try_folder(spool, number, false, out, &ignored);
+
+	if (got < 1)
+		return got ? FOLDER_NONE : FOLDER_HELD;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", out->path, names[i]);
+		if (!access(path, F_OK))
+			return FOLDER_TAKEN;
+	}
+	folder_release(out);
+	return FOLDER_EMPTY;
+}
+
+void folder_empty(const struct folder *folder)
+{
+	char path[FOLDER_MAX + 32];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s/data.mdb", folder->path,
+			 names[i]);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s/lock.mdb", folder->path,
+			 names[i]);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s", folder->path, names[i]);
+		rmdir(path);
+	}
 }
 
 void folder_release(struct folder *folder)

@@ -21,13 +21,19 @@ struct folder {
 	char path[FOLDER_MAX];
 };
 
-/* Takes the lowest worker-K from `from` on whose lock is free, or makes
- * one. */
-int folder_take(const char *spool, unsigned from, struct folder *out,
-		struct error *error);
-/* As folder_take(), but only a folder that is there and free: 1 taken,
- * 0 there is none. */
-int folder_take_left(const char *spool, struct folder *out);
+/* Takes the lowest worker-K whose lock is free, or makes one. */
+int folder_take(const char *spool, struct folder *out, struct error *error);
+/*
+ * Tries worker-K: FOLDER_TAKEN when it is there, free and holds stores,
+ * FOLDER_EMPTY when it is there and holds none, FOLDER_HELD when somebody
+ * has it, FOLDER_NONE when there is none.  Only a taken one is to be
+ * released.
+ */
+enum folder_state { FOLDER_NONE, FOLDER_HELD, FOLDER_EMPTY, FOLDER_TAKEN };
+enum folder_state folder_try(const char *spool, unsigned number,
+			     struct folder *out);
+/* Removes both stores of a taken folder; its lock stays. */
+void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);
 
 #endif

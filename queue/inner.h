@@ -86,6 +86,9 @@ struct queue {
 	size_t hot_bytes;
 	size_t waiting;        /* jobs in memory that nobody took */
 	struct queue_counts counts;
+	int64_t next_look;     /* for folders without an owner */
+	struct adopt *adopt;   /* one that is being emptied */
+	uint8_t was_free[FOLDER_WORKERS_MAX]; /* at the last look */
 	bool is_closing;
 	bool is_broken;
 };
@@ -99,6 +102,9 @@ const struct policy *queue_policy(const struct conf *conf, const char *domain,
 /* The lane that a recipient's mail goes to under a snapshot. */
 const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);
+/* Both stores of queue->folder. */
+int queue_open_stores(struct queue *queue, uint64_t map, struct error *error);
+uint64_t queue_map_size(const struct queue *queue);
 /* Sets the timer to the earliest lane. */
 void queue_set_timer(struct queue *queue);
 /* The policy that a lane's name stands for. */

@@ -74,11 +74,6 @@ const char *intake_id(const struct intake *intake)
 
 /* --- the end --------------------------------------------------------- */
 
-static void on_dropped(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 /* Chunks that will belong to no message go again. */
 static void drop_chunks(struct intake *intake)
 {
@@ -87,7 +82,7 @@ static void drop_chunks(struct intake *intake)
 
 	if (!intake->place.chunks)
 		return;
-	edit = edit_new(queue->store[HOME_FRESH], on_dropped, NULL);
+	edit = edit_new(queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, intake->id);
 	commit_put(queue->commit[HOME_HELD], edit_change(edit));
 }

@@ -31,18 +31,13 @@ static void moving_end(struct moving *m)
 	free(m);
 }
 
-static void on_settled(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 static void settle(struct part *part)
 {
 	struct edit *edit;
 
 	if (!part->message->place.chunks)
 		return;
-	edit = edit_new(part->queue->store[HOME_FRESH], on_settled, NULL);
+	edit = edit_new(part->queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, part->message->envelope->id);
 	commit_put(part->queue->commit[HOME_HELD], edit_change(edit));
 }

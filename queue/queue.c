@@ -12,6 +12,7 @@
 
 #include "conf/log.h"
 #include "conf/rules.h"
+#include "queue/adopt.h"
 #include "queue/recover.h"
 
 /* Lanes woken in one turn of the loop; the rest has the next one. */
@@ -94,11 +95,6 @@ const char *queue_folder(const struct queue *queue)
 
 /* --- time ------------------------------------------------------------ */
 
-static void on_clock_saved(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 /* While anything ages; at most once a minute. */
 static void save_clock(struct queue *queue, int64_t now)
 {
@@ -109,7 +105,7 @@ static void save_clock(struct queue *queue, int64_t now)
 	    !lanes_count(queue->lanes))
 		return;
 	queue->clock_saved = now;
-	edit = edit_new(NULL, on_clock_saved, NULL);
+	edit = edit_new(NULL, NULL, NULL);
 	clock_pack(&record, (struct clock_record){ now, clock_wall() });
 	edit_put(edit, key_clock(), &record);
 	commit_put(queue->commit[HOME_HELD], edit_change(edit));
@@ -120,6 +116,8 @@ void queue_set_timer(struct queue *queue)
 	int64_t now = queue_now(queue), next = lanes_next(queue->lanes);
 	int64_t wait = CLOCK_SAVE_EVERY;
 
+	if (queue->next_look < next)
+		next = queue->next_look;
 	if (next < now + wait)
 		wait = next > now ? next - now : 0;
 	/* Already set, and early enough. */
@@ -162,6 +160,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 		wake_lane(queue, lane);
 	}
 	save_clock(queue, now);
+	if (queue->next_look <= now) {
+		queue->next_look = now + ADOPT_EVERY;
+		adopt_look(queue);
+	}
 	queue_set_timer(queue);
 }
 
@@ -310,7 +312,7 @@ static void set_share(struct queue *queue)
 /* Address space: the share may lie in either store, LMDB keeps what the
  * last transactions freed, and spool-size may grow by a new configuration.
  * 32-bit machines have to do with little. */
-static uint64_t map_size(const struct queue *queue)
+uint64_t queue_map_size(const struct queue *queue)
 {
 	uint64_t map = queue->limit + queue->limit / 2 + 64 * 1024 * 1024;
 
@@ -319,7 +321,7 @@ static uint64_t map_size(const struct queue *queue)
 	return map - map % (64 * 1024);
 }
 
-static int open_stores(struct queue *queue, struct error *error)
+int queue_open_stores(struct queue *queue, uint64_t map, struct error *error)
 {
 	static const char *const names[HOMES] = { "fresh", "held" };
 	char path[FOLDER_MAX];
@@ -331,7 +333,7 @@ static int open_stores(struct queue *queue, struct error *error)
 		if ((size_t)len >= sizeof(path))
 			return error_set(error, "%s: too long",
 					 queue->folder.path);
-		queue->store[home] = store_open(path, map_size(queue), error);
+		queue->store[home] = store_open(path, map, error);
 		if (!queue->store[home])
 			return -1;
 	}
@@ -357,6 +359,7 @@ static void start(struct queue *queue)
 	ev_timer_init(queue->wake, on_timer, 0, 0);
 	queue->wake->data = queue;
 	lanes_each(queue->lanes, wake_at_start, queue);
+	queue->next_look = queue_now(queue) + ADOPT_FIRST;
 	queue_set_timer(queue);
 }
 
@@ -393,8 +396,9 @@ struct queue *queue_open(struct ev_loop *loop,
 	queue->folder.lock = -1;
 	queue->lanes = lanes_new();
 	set_share(queue);
-	if (folder_take(settings->spool, 0, &queue->folder, error) ||
-	    open_stores(queue, error) || recover(queue, error)) {
+	if (folder_take(settings->spool, &queue->folder, error) ||
+	    queue_open_stores(queue, queue_map_size(queue), error) ||
+	    recover(queue, error)) {
 		free_stores(queue);
 		return NULL;
 	}
@@ -443,6 +447,7 @@ void queue_close(struct queue *queue)
 	queue->is_closing = true;
 	ev_timer_stop(queue->loop, queue->wake);
 	reader_free(queue->reader);
+	adopt_end(queue);
 	commit_free(queue->commit[HOME_HELD]);
 	commit_free(queue->commit[HOME_FRESH]);
 	lanes_each(queue->lanes, forget_lane, queue);

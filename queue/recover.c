@@ -83,11 +83,6 @@ static int recover_lanes(struct queue *queue, struct store_txn *held)
 
 /* --- between the stores ----------------------------------------------- */
 
-static void no_report(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 /* A job that is in held too was deferred or moved when the crash came. */
 static int is_held(struct store_txn *held, const struct job_key *job,
 		   bool *answer)
@@ -156,22 +151,6 @@ static int collect_open(struct store_txn *held, struct edit *orphans)
 	return store_is_absent(rc) ? 0 : rc;
 }
 
-/* Carries an edit out at once; there is no commit thread yet. */
-static int carry_out(struct store *store, struct edit *edit)
-{
-	struct change *change = edit_change(edit);
-	struct store_txn *txn;
-	int rc = store_begin(store, &txn);
-
-	if (rc)
-		return rc;
-	rc = change->apply(change, txn);
-	if (!rc)
-		return store_commit(txn);
-	store_abort(txn);
-	return rc;
-}
-
 static int look(struct queue *queue, struct edit *doubles,
 		struct edit *orphans)
 {
@@ -199,16 +178,15 @@ static int look(struct queue *queue, struct edit *doubles,
 
 int recover(struct queue *queue, struct error *error)
 {
-	struct edit *doubles = edit_new(NULL, no_report, NULL);
-	struct edit *orphans = edit_new(queue->store[HOME_FRESH], no_report,
-					NULL);
+	struct edit *doubles = edit_new(NULL, NULL, NULL);
+	struct edit *orphans = edit_new(queue->store[HOME_FRESH], NULL, NULL);
 	int rc = look(queue, doubles, orphans);
 
 	/* Doubles first: a body whose message leaves fresh is settled. */
 	if (!rc)
-		rc = carry_out(queue->store[HOME_FRESH], doubles);
+		rc = edit_carry_out(doubles, queue->store[HOME_FRESH]);
 	if (!rc)
-		rc = carry_out(queue->store[HOME_HELD], orphans);
+		rc = edit_carry_out(orphans, queue->store[HOME_HELD]);
 	edit_free(doubles);
 	edit_free(orphans);
 	return rc ? store_error(error, queue->folder.path, rc) : 0;

@@ -211,14 +211,9 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 
 /* --- what a lane needs ---------------------------------------------- */
 
-static void on_written(void *arg, enum change_end end)
-{
-	(void)arg, (void)end;
-}
-
 void lane_write(struct queue *queue, const struct lane *lane)
 {
-	struct edit *edit = edit_new(NULL, on_written, NULL);
+	struct edit *edit = edit_new(NULL, NULL, NULL);
 	struct lane_record record;
 
 	lane_to_record(lane, &record);

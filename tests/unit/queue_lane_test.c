@@ -299,6 +299,60 @@ static void a_job_splits_when_its_policy_goes(void **state)
 	free(before.patterns);
 }
 
+/* Another worker's folder, left with fresh, held and large mail in it. */
+static void a_folder_without_an_owner_is_adopted(void **state)
+{
+	static unsigned char large[5 * 1000 * 1000];
+	struct rig first, second;
+	size_t large_ones = 0;
+
+	(void)state;
+	large[4999999] = 1;
+	rig_init(&first);
+	rig_init(&second);
+	memcpy(second.own, second.spool, sizeof(second.own));
+	memcpy(second.spool, first.spool, sizeof(second.spool));
+	rig_open(&first);
+	rig_open(&second);
+	assert_non_null(strstr(queue_folder(second.queue), "worker-1"));
+	accept_many(&second, 100, "b@one");
+	rig_accept(&second, "", "a@two b@three",
+		   view_make(large, sizeof(large)));
+	rig_finish(&second, rig_take(&second), OUTCOME_DEFERRED, BLAME_RECIPIENT,
+		   "4.2.2", "full");
+	rig_settle(&second);
+	rig_close(&second);
+	for (int i = 0; i < 200 && rig_counts(&first).jobs_held < 102; i++)
+		rig_run(&first, 0.05);
+	assert_int_equal(rig_counts(&first).jobs_held, 102);
+	queue_retry_all(first.queue);
+	for (int i = 0; i < 102; i++) {
+		struct job *job = rig_take(&first);
+		struct buffer body = rig_body(&first, job);
+
+		if (buffer_len(&body) == sizeof(large)) {
+			large_ones++;
+			assert_int_equal(body.data[body.start + 4999999], 1);
+		} else {
+			assert_int_equal(buffer_len(&body), 7);
+		}
+		buffer_clear(&body);
+		rig_finish(&first, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0",
+			   "ok");
+	}
+	assert_int_equal(large_ones, 2);
+	rig_settle(&first);
+	assert_int_equal(rig_counts(&first).jobs_held, 0);
+	assert_true(rig_counts(&first).bytes_live < 300000);
+	rig_open(&second);
+	assert_int_equal(rig_counts(&second).messages_fresh, 0);
+	assert_int_equal(rig_counts(&second).jobs_held, 0);
+	rig_close(&second);
+	memcpy(second.spool, second.own, sizeof(second.own));
+	rig_clear(&second);
+	rig_clear(&first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +365,7 @@ int main(void)
 		cmocka_unit_test(recipients_have_fates_of_their_own),
 		cmocka_unit_test(jobs_move_when_their_lane_changes),
 		cmocka_unit_test(a_job_splits_when_its_policy_goes),
+		cmocka_unit_test(a_folder_without_an_owner_is_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ struct rig {
 	struct queue *queue;
 	struct conf conf;
 	char spool[64];
+	char own[64];          /* for a test that lends another's spool */
 	struct error error;
 	/* what was heard */
 	unsigned stored, no_room, failed, ready, gone, broken, rooms;
