@@ -251,6 +251,8 @@ void dispatch_ready(void *dispatch, struct lane *lane)
 	struct dispatch *d = dispatch;
 	struct destination *destination = lane_user(lane);
 
+	if (d == NULL)
+		return;
 	if (destination == NULL) {
 		destination = turns_add(d->turns, lane);
 		lane_set_user(lane, destination);
@@ -264,7 +266,7 @@ void dispatch_gone(void *dispatch, struct lane *lane)
 	struct dispatch *d = dispatch;
 	struct destination *destination = lane_user(lane);
 
-	if (destination == NULL)
+	if (d == NULL || destination == NULL)
 		return;
 	lane_set_user(lane, NULL);
 	turns_remove(d->turns, destination);

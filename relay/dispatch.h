@@ -24,8 +24,9 @@ struct dispatch_settings {
 
 struct dispatch *dispatch_new(struct ev_loop *loop,
 			      const struct dispatch_settings *settings);
-/* The queue's events are given to these. */
 void dispatch_attach(struct dispatch *dispatch, struct queue *queue);
+/* The queue's events are given to these; NULL (no dispatch any more) is
+ * fine, for a queue that closes may still speak. */
 void dispatch_ready(void *dispatch, struct lane *lane);
 void dispatch_gone(void *dispatch, struct lane *lane);
 void dispatch_configure(struct dispatch *dispatch, const struct conf *conf);

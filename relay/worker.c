@@ -267,6 +267,8 @@ static void close_rooms(struct worker *w)
 		server_free(w->server);
 	if (w->dispatch)
 		dispatch_free(w->dispatch);
+	/* The queue may still speak of lanes while it closes. */
+	w->dispatch = NULL;
 	if (w->queue)
 		queue_close(w->queue);
 	dns_free(w->dns);

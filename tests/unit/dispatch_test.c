@@ -373,6 +373,7 @@ static void a_stop_gives_back_what_is_untouched(void **state)
 	rig_run(&f->rig, 0.2);
 	assert_int_equal(dispatch_active(f->dispatch), 1);
 	dispatch_free(f->dispatch);
+	f->dispatch = NULL;
 	queue_close(f->rig.queue);
 	assert_int_equal(f->sinks[0].messages, 0);
 	/* the next worker delivers it */

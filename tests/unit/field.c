@@ -133,6 +133,7 @@ static void tear_down(struct field *f)
 	size_t i;
 
 	dispatch_free(f->dispatch);
+	f->dispatch = NULL;
 	/* connections that say goodbye need the loop for it */
 	rig_run(&f->rig, 0.1);
 	for (i = 0; i < SINKS; i++)
