@@ -149,6 +149,8 @@ void queue_finish(struct queue *queue, struct job *job,
 void queue_return(struct queue *queue, struct job *job);
 
 struct queue_counts {
+	/* jobs: one lane's part of a message each; a message to one
+	 * destination is one */
 	uint64_t messages_fresh, jobs_held, lanes, taken;
 	uint64_t bytes_live, bytes_limit;
 	uint64_t accepted, delivered, deferred, failed; /* since open */
