@@ -85,8 +85,19 @@ void sending_mail_good(struct outbound *s)
 	sending_advance(s, &s->answered);
 }
 
+/* 530 and 538 in the clear say "TLS first" (RFC 3207 4): that is between the
+ * host and us. Mail that may go in the clear is never returned for it. */
+static bool is_tls_wanted(const struct outbound *s)
+{
+	return !s->is_secure && (s->reply.code == 530 || s->reply.code == 538);
+}
+
 void sending_mail_refused(struct outbound *s)
 {
+	if (is_tls_wanted(s)) {
+		outcome_host_refused(s);
+		return;
+	}
 	outcome_open(s, BLAME_MESSAGE);
 	s->transaction.is_dead = true;
 	sending_advance(s, &s->answered);
@@ -124,6 +135,10 @@ void sending_rcpt_refused(struct outbound *s)
 	int code = s->reply.code;
 	bool is_too_many = (code == 452 || code == 552) && t->accepted > 0;
 
+	if (is_tls_wanted(s)) {
+		outcome_host_refused(s);
+		return;
+	}
 	if (!t->is_dead && !is_too_many)
 		outcome_recipient(s, t->batch[s->answered.index],
 				  BLAME_RECIPIENT);

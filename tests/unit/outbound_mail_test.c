@@ -114,6 +114,11 @@ static const struct {
 	  BLAME_MESSAGE, "5.7.1" },
 	{ 2, "451 4.3.0 later\r\n", OUTBOUND_DONE, OUTCOME_DEFERRED,
 	  BLAME_MESSAGE, "4.3.0" },
+	/* "TLS first" is no word about the message */
+	{ 2, "530 5.7.0 STARTTLS first\r\n", OUTBOUND_HOST,
+	  OUTCOME_DEFERRED, BLAME_HOST, "4.7.0" },
+	{ 3, "530 5.7.0 STARTTLS first\r\n", OUTBOUND_HOST,
+	  OUTCOME_DEFERRED, BLAME_HOST, "4.7.0" },
 	{ 2, "421 4.3.0 bye\r\n", OUTBOUND_HOST, OUTCOME_DEFERRED,
 	  BLAME_HOST, "4.3.0" },
 	{ 2, "!close", OUTBOUND_HOST, OUTCOME_DEFERRED, BLAME_HOST,
