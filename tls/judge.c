@@ -30,9 +30,43 @@ static void say(struct judgement *out, const char *format, ...)
 	va_end(args);
 }
 
+/* RFC 8460 4.3 has the first four and validation-failure; its
+ * certificate-not-trusted covers all that is wrong with a chain. */
+static const char *reason_code(enum judgement_fault fault)
+{
+	static const char *const codes[] = {
+		[FAULT_NONE] = "",
+		[FAULT_NOT_OFFERED] = "starttls-not-supported",
+		[FAULT_NAME] = "certificate-host-mismatch",
+		[FAULT_CHAIN] = "certificate-not-trusted",
+		[FAULT_HANDSHAKE] = "validation-failure",
+		[FAULT_NOTHING_ASKED] = "validation-failure",
+		[FAULT_HOST] = "host-not-usable",
+		[FAULT_VERSION] = "tls-version-too-old",
+		[FAULT_NO_CERTIFICATE] = "certificate-missing",
+		[FAULT_PIN] = "pin-mismatch",
+		[FAULT_ISSUER] = "issuer-mismatch",
+	};
+
+	return codes[fault];
+}
+
+static const char *chain_code(enum chain_verdict chain)
+{
+	switch (chain) {
+	case CHAIN_EXPIRED: return "certificate-expired";
+	case CHAIN_NOT_YET_VALID: return "certificate-not-yet-valid";
+	case CHAIN_WEAK_KEY:
+	case CHAIN_WEAK_SIGNATURE: return "weak-algorithm";
+	case CHAIN_UNREADABLE: return "validation-failure";
+	default: return reason_code(FAULT_CHAIN);
+	}
+}
+
 static void unmet(struct judgement *out, enum judgement_fault fault,
 		  const char *code)
 {
+	out->reason_code = reason_code(fault);
 	out->verdict = JUDGE_NEXT_HOST;
 	out->fault = fault;
 	out->code = code;
@@ -100,6 +134,7 @@ static bool meets_chain(const struct demand *demand,
 	if (!demand->asks_chain || facts->chain == CHAIN_HOLDS)
 		return true;
 	unmet(out, FAULT_CHAIN, is_weak ? code_weak : code_unproven);
+	out->reason_code = chain_code(facts->chain);
 	say(out, "certificate of %s: %s", demand->host,
 	    facts->chain_reason[0] ? facts->chain_reason
 				   : chain_verdict_text(facts->chain));
@@ -255,7 +290,8 @@ static void report(const struct tls_facts *facts, struct judgement *out)
 static bool is_possible(const struct demand *demand, struct judgement *out)
 {
 	*out = (struct judgement){
-		.verdict = JUDGE_NEXT_HOST, .code = "", .matched_pin = -1,
+		.verdict = JUDGE_NEXT_HOST, .code = "", .reason_code = "",
+		.matched_pin = -1,
 	};
 	if (demand->is_usable)
 		return true;

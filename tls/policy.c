@@ -159,12 +159,19 @@ static const struct conf_blob *find_trust(const struct demand_question *q)
 	return NULL;
 }
 
-void tls_demand(const struct demand_question *question, struct demand *out)
+const char *tls_level_text(enum tls_level level)
 {
-	static const char *const levels[] = {
+	static const char *const texts[] = {
 		[TLS_NONE] = "none", [TLS_MAY] = "may",
 		[TLS_ENCRYPT] = "encrypt", [TLS_VERIFY] = "verify",
 	};
+	size_t i = (size_t)level;
+
+	return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : "unknown";
+}
+
+void tls_demand(const struct demand_question *question, struct demand *out)
+{
 	const struct policy *policy = question->policy;
 
 	*out = (struct demand){
@@ -183,7 +190,7 @@ void tls_demand(const struct demand_question *question, struct demand *out)
 		demand_proof(question, out);
 	if (!out->is_usable)
 		return;
-	explain(out, "tls = %s", levels[policy->tls]);
+	explain(out, "tls = %s", tls_level_text(policy->tls));
 	if (policy->title)
 		explain(out, " by policy \"%s\"", policy->title);
 	if (out->names_from_unsigned_dns)

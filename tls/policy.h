@@ -79,6 +79,8 @@ struct judgement {
 	enum judgement_verdict verdict;
 	enum judgement_fault fault;
 	const char *code;      /* enhanced status, "4.7.5"; "" when deliver */
+	const char *reason_code; /* the fault for programs: a name of RFC 8460
+	                          * 4.3, or one of ours (docs/tls.md); "" */
 	char reason[JUDGEMENT_TEXT_MAX]; /* expected and presented; or why it
 	                                  * holds */
 	char matched_name[256]; /* the certificate's name that matched */
@@ -96,6 +98,9 @@ enum tls_trouble { TROUBLE_NOT_OFFERED, TROUBLE_REFUSED, TROUBLE_HANDSHAKE };
 /* When TLS was not offered, was refused, or its handshake failed. */
 void tls_judge_trouble(const struct demand *demand, enum tls_trouble trouble,
 		       const char *detail, struct judgement *out);
+
+/* "none", "may", "encrypt", "verify": as the configuration has it. */
+const char *tls_level_text(enum tls_level level);
 
 /* Same demand in every respect that matters for a warm connection. */
 bool demand_equal(const struct demand *a, const struct demand *b);

@@ -203,6 +203,7 @@ static void check_one(const struct combination *c, const struct demand *demand,
 	assert_int_not_equal(j.verdict, JUDGE_PLAINTEXT_RETRY);
 	assert_true(strlen(j.reason) > 0);
 	assert_true(deliver == (j.code[0] == '\0'));
+	assert_true(deliver == (j.reason_code[0] == '\0'));
 	assert_true(deliver || strncmp(j.code, "4.7.", 4) == 0);
 	assert_true(j.is_verified == (deliver && c->level == TLS_VERIFY));
 }
@@ -220,6 +221,7 @@ static void check_troubles(const struct combination *c,
 						    ? JUDGE_PLAINTEXT_RETRY
 						    : JUDGE_NEXT_HOST);
 		assert_int_equal(strncmp(j.code, "4.7.", 4), 0);
+		assert_true(j.reason_code[0] != '\0');
 		assert_true(strlen(j.reason) > 0);
 	}
 }
@@ -374,6 +376,7 @@ static void reasons_name_what_was_expected_and_presented(void **state)
 	(void)snprintf(presented_names[0], 256, "mx6.de.tuv.com");
 	tls_judge(&demand, &facts, &j);
 	assert_string_equal(j.code, "4.7.5");
+	assert_string_equal(j.reason_code, "issuer-mismatch");
 	assert_string_equal(j.reason,
 			    "certificate of mx6.de.tuv.com is issued by "
 			    "\"Some CA\", expected \"D-TRUST SSL Class 3 CA 1 "
@@ -404,6 +407,52 @@ static void reasons_name_what_was_expected_and_presented(void **state)
 	assert_non_null(strstr(j.reason, "does not offer STARTTLS"));
 }
 
+static void chains_have_their_reason_codes(void **state)
+{
+	static const struct {
+		enum chain_verdict chain;
+		const char *reason_code;
+	} rows[] = {
+		{ CHAIN_HOLDS, "certificate-host-mismatch" },
+		{ CHAIN_UNREADABLE, "validation-failure" },
+		{ CHAIN_SELF_SIGNED, "certificate-not-trusted" },
+		{ CHAIN_UNKNOWN_CA, "certificate-not-trusted" },
+		{ CHAIN_BAD_SIGNATURE, "certificate-not-trusted" },
+		{ CHAIN_EXPIRED, "certificate-expired" },
+		{ CHAIN_NOT_YET_VALID, "certificate-not-yet-valid" },
+		{ CHAIN_NOT_A_CA, "certificate-not-trusted" },
+		{ CHAIN_WRONG_PURPOSE, "certificate-not-trusted" },
+		{ CHAIN_WEAK_KEY, "weak-algorithm" },
+		{ CHAIN_WEAK_SIGNATURE, "weak-algorithm" },
+		{ CHAIN_NAME_CONSTRAINT, "certificate-not-trusted" },
+	};
+	struct policy policy = { 0 };
+	struct demand demand = ask(&policy, HOST_GATEWAY, "a.test");
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.3", .presented = 1,
+	};
+	struct judgement j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		facts.chain = rows[i].chain;
+		tls_judge(&demand, &facts, &j);
+		assert_string_equal(j.reason_code, rows[i].reason_code);
+	}
+	facts.presented = 0;
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.reason_code, "certificate-missing");
+	facts.is_tls = false;
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.reason_code, "starttls-not-supported");
+	tls_judge_trouble(&demand, TROUBLE_HANDSHAKE, "", &j);
+	assert_string_equal(j.reason_code, "validation-failure");
+	demand = ask(&policy, HOST_MX, "evil.test");
+	tls_judge(&demand, &facts, &j);
+	assert_string_equal(j.reason_code, "host-not-usable");
+}
+
 static void an_expired_certificate_with_the_right_pin_is_noted(void **state)
 {
 	struct policy policy = { .pins = pins, .pin_count = 2 };
@@ -425,6 +474,7 @@ static void an_expired_certificate_with_the_right_pin_is_noted(void **state)
 	tls_judge(&demand, &facts, &j);
 	assert_int_equal(j.verdict, JUDGE_NEXT_HOST);
 	assert_non_null(strstr(j.reason, "sha256:0207"));
+	assert_string_equal(j.reason_code, "pin-mismatch");
 }
 
 static void a_changed_demand_is_not_the_same_connection(void **state)
@@ -496,6 +546,7 @@ int main(void)
 		cmocka_unit_test(
 			a_gateway_by_address_needs_names_and_gets_no_sni),
 		cmocka_unit_test(reasons_name_what_was_expected_and_presented),
+		cmocka_unit_test(chains_have_their_reason_codes),
 		cmocka_unit_test(
 			an_expired_certificate_with_the_right_pin_is_noted),
 		cmocka_unit_test(a_changed_demand_is_not_the_same_connection),
