@@ -213,6 +213,7 @@ static void put_story(struct buffer *out, const struct dsn *dsn, size_t i,
 		      bool utf8)
 {
 	const struct result *r = &dsn->recipients[i].result;
+	char proof[PROOF_TEXT_MAX];
 
 	buffer_printf(out, "<");
 	for (const char *at = recipient_of(dsn, i)->address; *at; at++)
@@ -226,9 +227,10 @@ static void put_story(struct buffer *out, const struct dsn *dsn, size_t i,
 	put_wrapped(out, *r->text ? r->text : "none was given", 12, TEXT_WIDTH,
 		    "            ", utf8);
 	buffer_printf(out, "    status: %s\r\n", r->status);
-	if (*r->proof) {
+	proof_text(&r->proof, proof);
+	if (*proof) {
 		buffer_printf(out, "    TLS:    ");
-		put_wrapped(out, r->proof, 12, TEXT_WIDTH, "            ",
+		put_wrapped(out, proof, 12, TEXT_WIDTH, "            ",
 			    utf8);
 	}
 	buffer_printf(out, "\r\n");

@@ -67,8 +67,7 @@ static void log_result(const struct part *part, size_t i, const char *event,
 		log_str(&line, "host", result->host);
 	log_str(&line, "status", result->status);
 	log_str(&line, "reason", result->text);
-	if (*result->proof)
-		log_str(&line, "proof", result->proof);
+	proof_log(&result->proof, &line);
 	log_num(&line, "delay", age_of(part));
 	if (next >= 0)
 		log_num(&line, "next", next);
@@ -280,7 +279,7 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 	if (last) {
 		out->reply_code = last->reply_code;
 		memcpy(out->host, last->host, sizeof(last->host));
-		memcpy(out->proof, last->proof, sizeof(last->proof));
+		out->proof = last->proof;
 		result_set(out, OUTCOME_DEFERRED, BLAME_NONE, last->status,
 			   "%s", own ? own : last->text);
 	} else if (*lane->text) {

@@ -71,7 +71,7 @@ struct attempt {
 	char status[12];
 	char host[ATTEMPT_TEXT_MAX];
 	char text[ATTEMPT_TEXT_MAX];
-	char proof[ATTEMPT_TEXT_MAX];
+	struct proof proof;
 };
 
 /* A recipient that is still to be served. */

@@ -48,7 +48,7 @@ void progress_attempt(struct progress *progress, const struct result *result,
 	memcpy(a->status, result->status, sizeof(a->status));
 	copy_text(a->host, result->host);
 	copy_text(a->text, result->text);
-	copy_text(a->proof, result->proof);
+	a->proof = result->proof;
 	progress->attempts++;
 }
 
@@ -91,7 +91,7 @@ void progress_pack(struct buffer *out, const struct progress *progress,
 		pack_text(out, a->status);
 		pack_text(out, a->host);
 		pack_text(out, a->text);
-		pack_text(out, a->proof);
+		proof_pack(out, &a->proof);
 	}
 	record_seal(out, RECORD_JOB, id, part);
 }
@@ -112,7 +112,7 @@ static void unpack_attempt(struct unpack *in, struct attempt *a)
 	unpack_field(in, a->status, sizeof(a->status));
 	unpack_field(in, a->host, sizeof(a->host));
 	unpack_field(in, a->text, sizeof(a->text));
-	unpack_field(in, a->proof, sizeof(a->proof));
+	proof_unpack(in, &a->proof);
 }
 
 int progress_unpack(struct view raw, const char *id, struct progress *out)

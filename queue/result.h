@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "conf/bytes.h"
+#include "queue/proof.h"
 
 enum outcome { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED };
 
@@ -25,7 +25,9 @@ struct result {
 	char text[RESULT_TEXT_MAX]; /* the reply, or our reason; one line,
 	                             * escaped */
 	char host[RESULT_HOST_MAX]; /* "mx5.de.tuv.com[192.0.2.1]:25", "" */
-	char proof[RESULT_TEXT_MAX]; /* "TLSv1.3 ... verified ..." or "" */
+	struct proof proof;       /* of the host's TLS */
+	bool is_unmet;            /* what the policy demands of TLS was not met:
+	                           * with a better host it would have gone */
 	bool hop_has_dsn;         /* the next hop offered DSN (RFC 3461) */
 };
 

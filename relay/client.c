@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "conf/log.h"
-#include "relay/smtp/proof.h"
 #include "tls/conn.h"
 
 /* The next piece of a message is read when less than this waits to leave. */
@@ -47,30 +46,13 @@ struct client {
 
 static void log_judged(struct client *c)
 {
-	static const char *const levels[] = { "none", "may", "encrypt",
-					      "verify" };
 	const struct judgement *judgement = outbound_judgement(c->session);
-	const struct tls_facts *facts = conn_facts(c->conn);
 	bool is_unmet = judgement->verdict == JUDGE_NEXT_HOST;
 	struct log_line line;
 
 	log_begin(&line, is_unmet ? LOG_WARNING : LOG_INFO, "judged");
 	log_str(&line, "host", c->host);
-	log_str(&line, "level", levels[c->demand.level]);
-	log_str(&line, "verdict",
-		is_unmet	? "next-host"
-		: facts->is_tls ? "deliver"
-				: "plaintext");
-	if (facts->is_tls) {
-		log_str(&line, "tls", facts->version);
-		log_str(&line, "cipher", facts->cipher);
-		log_str(&line, "name",
-			judgement->matched_name[0] != '\0'
-				? judgement->matched_name
-			: facts->name_count > 0 ? facts->names[0]
-						: "");
-		log_str(&line, "issuer", proof_issuer(facts));
-	}
+	proof_log(outbound_proof(c->session), &line);
 	if (c->set.policy->title != NULL)
 		log_str(&line, "policy", c->set.policy->title);
 	log_str(&line, "reason", judgement->reason);

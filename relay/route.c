@@ -8,6 +8,7 @@
 #include "relay/route.h"
 
 #include "relay/order.h"
+#include "relay/smtp/proof.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -393,6 +394,18 @@ static void no_address(struct route *route)
 	set_verdict(route, OUTCOME_FAILED, "5.4.4", text);
 }
 
+/* Every host that is there is forbidden: as when a host's TLS is judged. */
+static void no_host_allowed(struct route *route, const struct demand *demand)
+{
+	static const struct tls_facts nothing;
+	struct judgement judgement;
+
+	set_verdict(route, OUTCOME_DEFERRED, "4.7.0", demand->why);
+	tls_judge(demand, &nothing, &judgement);
+	proof_make(demand, &nothing, &judgement, &route->verdict.proof);
+	route->verdict.is_unmet = true;
+}
+
 /* Nothing is left: the reason that is nearest to a remedy. An error
  * anywhere keeps the mail (it might have been a usable host). */
 static void find_verdict(struct route *route, bool is_cut, bool is_forbidden,
@@ -404,7 +417,7 @@ static void find_verdict(struct route *route, bool is_cut, bool is_forbidden,
 	if (host != NULL)
 		set_verdict(route, OUTCOME_DEFERRED, "4.4.3", host->trouble);
 	else if (is_forbidden)
-		set_verdict(route, OUTCOME_DEFERRED, "4.7.0", demand->why);
+		no_host_allowed(route, demand);
 	else if (is_cut) {
 		snprintf(text, sizeof(text),
 			 "mail for %s loops back to this host: its MX is "

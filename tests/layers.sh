@@ -34,7 +34,7 @@ netdb.h            conf/net.c relay/{control,cli}*.c relay/lab/*.c
 '
 
 # Rooms with neither sockets nor loop nor clock nor chance.
-pure='relay/smtp/*.{c,h} relay/form*.{c,h} relay/{route,admit}.c conf/{addr,bytes,rules}.c tls/{policy,names,dane,sts}.c queue/{pack,record,envelope,message,progress,ident,retry,result,lanes,dsn}.{c,h}'
+pure='relay/smtp/*.{c,h} relay/form*.{c,h} relay/{route,admit}.c conf/{addr,bytes,rules}.c tls/{policy,names,dane,sts}.c queue/{pack,record,envelope,message,progress,ident,retry,result,proof,lanes,dsn}.{c,h}'
 impure_headers='^(ev\.h|sys/socket\.h|netinet/|arpa/|netdb\.h|poll\.h|sys/epoll\.h|sys/random\.h|sys/time\.h|unistd\.h|fcntl\.h)'
 impure_calls='(^|[^a-zA-Z0-9_.>])(time|clock_gettime|gettimeofday|random|rand|getrandom|arc4random|getentropy|socket|connect|open|fopen|getenv)[ \t]*\('
 

@@ -5,11 +5,12 @@
  */
 #include "relay/smtp/outbound_state.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "relay/smtp/auth.h"
 #include "relay/smtp/proof.h"
+
+static const struct tls_facts in_the_clear;
 
 static void unmet(struct outbound *s)
 {
@@ -17,6 +18,8 @@ static void unmet(struct outbound *s)
 	result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST,
 		   s->judgement.code[0] != '\0' ? s->judgement.code : "4.7.0",
 		   "%s", s->judgement.reason);
+	s->trouble.is_unmet = true;
+	proof_verdict(&s->judgement, &s->proof);
 	outcome_sign(s, &s->trouble);
 	outbound_finish(s, OUTBOUND_UNMET);
 }
@@ -27,7 +30,7 @@ static bool judge(struct outbound *s, const struct tls_facts *facts)
 	tls_judge(s->set.demand, facts, &s->judgement);
 	s->is_judged = true;
 	s->may_send = s->judgement.verdict == JUDGE_DELIVER;
-	proof_text(facts, &s->judgement, s->proof, sizeof(s->proof));
+	proof_make(s->set.demand, facts, &s->judgement, &s->proof);
 	if (!s->may_send)
 		unmet(s);
 	return s->may_send;
@@ -35,9 +38,7 @@ static bool judge(struct outbound *s, const struct tls_facts *facts)
 
 static bool judge_plaintext(struct outbound *s)
 {
-	static const struct tls_facts plain;
-
-	return judge(s, &plain);
+	return judge(s, &in_the_clear);
 }
 
 static void ready(struct outbound *s);
@@ -45,19 +46,21 @@ static void ready(struct outbound *s);
 void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 			const char *detail)
 {
-	char why[JUDGEMENT_TEXT_MAX];
+	struct judgement why;
 
 	tls_judge_trouble(s->set.demand, trouble, detail, &s->judgement);
 	s->is_judged = true;
+	proof_make(s->set.demand, &in_the_clear, &s->judgement, &s->proof);
 	if (s->judgement.verdict != JUDGE_PLAINTEXT_RETRY ||
 	    s->set.is_tls_first) {
 		unmet(s);
 	} else if (trouble == TROUBLE_NOT_OFFERED) {
-		snprintf(why, sizeof(why), "%s", s->judgement.reason);
+		why = s->judgement;
 		if (!judge_plaintext(s))
 			return;
-		snprintf(s->judgement.reason, sizeof(s->judgement.reason),
-			 "%s", why);
+		memcpy(s->judgement.reason, why.reason, sizeof(why.reason));
+		s->judgement.reason_code = why.reason_code;
+		proof_verdict(&s->judgement, &s->proof);
 		ready(s);
 	} else {
 		result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST, "4.7.0",

@@ -370,6 +370,11 @@ const struct judgement *outbound_judgement(const struct outbound *s)
 	return s->is_judged ? &s->judgement : NULL;
 }
 
+const struct proof *outbound_proof(const struct outbound *s)
+{
+	return &s->proof;
+}
+
 const struct offer *outbound_offer(const struct outbound *s)
 {
 	return &s->offer;

@@ -138,6 +138,8 @@ enum outbound_end outbound_end(const struct outbound *session);
 const struct result *outbound_trouble(const struct outbound *session);
 /* The last judgement; NULL: none yet. */
 const struct judgement *outbound_judgement(const struct outbound *session);
+/* The words for it, as results carry them. */
+const struct proof *outbound_proof(const struct outbound *session);
 const struct offer *outbound_offer(const struct outbound *session);
 /* The credentials were refused or could not be used: worth an alarm. */
 bool outbound_auth_failed(const struct outbound *session);

@@ -45,7 +45,7 @@ struct outbound {
 	bool is_secret;
 	bool is_secure, is_judged, may_send, auth_failed;
 	struct judgement judgement;
-	char proof[RESULT_TEXT_MAX];
+	struct proof proof;
 	struct delivery *delivery;
 	struct transaction transaction;
 	uint64_t messages; /* deliveries that came to their end */

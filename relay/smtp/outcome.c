@@ -11,7 +11,7 @@
 void outcome_sign(const struct outbound *s, struct result *result)
 {
 	snprintf(result->host, sizeof(result->host), "%s", s->set.host);
-	snprintf(result->proof, sizeof(result->proof), "%s", s->proof);
+	result->proof = s->proof;
 	result->hop_has_dsn = s->offer.dsn;
 }
 

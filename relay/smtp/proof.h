@@ -1,18 +1,19 @@
 /*
- * What was proven about a next hop, as one line for logs and reports:
- * "TLSv1.3 TLS_AES_128_GCM_SHA256 verified name=mx5.example.org
- * issuer='Example CA' spki=sha256:...".  Pure.
+ * From demand, facts and judgement to the proof that log lines, records and
+ * reports carry (queue/proof.h).  Pure.
  */
 #ifndef RELAY_SMTP_PROOF_H
 #define RELAY_SMTP_PROOF_H
 
+#include "queue/proof.h"
 #include "tls/facts.h"
 #include "tls/policy.h"
 
-/* "" without TLS. */
-void proof_text(const struct tls_facts *facts,
-		const struct judgement *judgement, char *out, size_t room);
-/* The CN (or O) of who issued the leaf: as verified, else as claimed. */
-const char *proof_issuer(const struct tls_facts *facts);
+void proof_make(const struct demand *demand, const struct tls_facts *facts,
+		const struct judgement *judgement, struct proof *out);
+/* Verdict and reason code alone, when the judgement was changed later. */
+void proof_verdict(const struct judgement *judgement, struct proof *out);
+/* "sha256:..." */
+void proof_pin(const unsigned char pin[32], char out[72]);
 
 #endif

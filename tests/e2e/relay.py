@@ -34,6 +34,22 @@ class Event:
         self.fields = {key: unescape(value.strip('"'))
                        for key, value in FIELD.findall(line)}
 
+    @property
+    def proof(self):
+        """What was proven of a next hop, as one line; "" in the clear."""
+        if not self.tls:
+            return ""
+        is_verified = self.level == "verify" and self.verdict == "deliver"
+        return (f"{self.tls} {self.cipher} "
+                f"{'verified' if is_verified else 'unverified'} "
+                f"name={self.name_borne} issuer=\"{self.issuer}\" "
+                f"pin={self.pin}")
+
+    @property
+    def name_borne(self):
+        """The key `name`; the attribute of that name is the event's."""
+        return self.fields.get("name", "")
+
     def __getattr__(self, key):
         key = {"sender": "from"}.get(key, key)
         return self.fields.get(key.replace("_", "-"), "")

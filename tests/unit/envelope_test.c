@@ -194,6 +194,52 @@ static void a_job_keeps_its_first_and_last_seven_attempts(void **state)
 	buffer_clear(&raw);
 }
 
+static void an_attempt_keeps_what_the_host_proved(void **state)
+{
+	struct progress p = { .due = 1 }, q;
+	struct result r = {
+		.proof = {
+			.level = "verify", .verdict = "next-host",
+			.reason_code = "certificate-not-yet-valid",
+			.version = "TLSv1.3",
+			.cipher = "TLS_CHACHA20_POLY1305_SHA256",
+			.name = "mx5.example.test", .issuer = "CA X",
+			.pin = "sha256:00", .pinned = 2,
+		},
+	};
+	struct buffer raw = { NULL, 0, 0, 0 };
+	char text[PROOF_TEXT_MAX];
+
+	(void)state;
+	progress_open(&p, 0, NULL);
+	result_set(&r, OUTCOME_DEFERRED, BLAME_HOST, "4.7.5", "no");
+	progress_attempt(&p, &r, 1000);
+	progress_pack(&raw, &p, "one", id, 3);
+	assert_int_equal(progress_unpack(buffer_view(&raw), id, &q), 0);
+	assert_memory_equal(&progress_last(&q)->proof, &r.proof,
+			    sizeof(r.proof));
+	proof_text(&progress_last(&q)->proof, text);
+	assert_string_equal(text, "TLSv1.3 TLS_CHACHA20_POLY1305_SHA256 "
+				  "unverified name=mx5.example.test "
+				  "issuer=\"CA X\" pin=sha256:00");
+	progress_clear(&p);
+	progress_clear(&q);
+	buffer_clear(&raw);
+}
+
+static void a_long_text_is_cut_between_characters(void **state)
+{
+	char out[8];
+
+	(void)state;
+	proof_field(out, sizeof(out), "abcdef\xc3\xbc");
+	assert_string_equal(out, "abcdef");
+	proof_field(out, sizeof(out), "abcde\xc3\xbc");
+	assert_string_equal(out, "abcde\xc3\xbc");
+	proof_field(out, sizeof(out), "");
+	assert_string_equal(out, "");
+}
+
 static void a_touched_job_is_none(void **state)
 {
 	struct progress p = progress(2);
@@ -273,6 +319,8 @@ int main(void)
 		cmocka_unit_test(an_envelope_comes_back_as_it_was),
 		cmocka_unit_test(a_touched_message_is_none),
 		cmocka_unit_test(a_job_keeps_its_first_and_last_seven_attempts),
+		cmocka_unit_test(an_attempt_keeps_what_the_host_proved),
+		cmocka_unit_test(a_long_text_is_cut_between_characters),
 		cmocka_unit_test(a_touched_job_is_none),
 		cmocka_unit_test(a_touched_lane_or_clock_is_none),
 		cmocka_unit_test(an_impossible_content_is_refused),

@@ -30,8 +30,9 @@ static void forgets_the_clear_after_starttls(void **state)
 	(void)state;
 	script_check(seen, 0, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0");
 	assert_non_null(strstr(seen->sent, "MAIL FROM:<me@example.net>\n"));
-	assert_non_null(strstr(seen->results[0].proof, "TLSv1.3"));
-	assert_non_null(strstr(seen->results[0].proof, " verified "));
+	assert_string_equal(seen->results[0].proof.version, "TLSv1.3");
+	assert_string_equal(seen->results[0].proof.verdict, "deliver");
+	assert_true(seen->results[0].proof.is_verified);
 }
 
 static void speaks_tls_first_where_told(void **state)
