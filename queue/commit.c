@@ -403,6 +403,8 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 	ev_async_start(loop, &c->wake);
 	ev_prepare_init(&c->turn, on_turn);
 	c->turn.data = c;
+	/* After all others that end a turn: what they put goes too. */
+	ev_set_priority(&c->turn, EV_MINPRI);
 	ev_prepare_start(loop, &c->turn);
 	if (pthread_create(&c->thread, NULL, run, c))
 		abort();
@@ -411,6 +413,8 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 
 void commit_free(struct commit *c)
 {
+	struct change *change;
+
 	if (!c)
 		return;
 	commit_drain(c);
@@ -421,6 +425,9 @@ void commit_free(struct commit *c)
 	pthread_mutex_unlock(&c->mutex);
 	pthread_join(c->thread, NULL);
 	report(c);
+	/* What those reports still wanted. */
+	while ((change = line_cut(&c->fresh)))
+		change->done(change, CHANGE_FAILED);
 	ev_prepare_stop(c->loop, &c->turn);
 	ev_async_stop(c->loop, &c->wake);
 	pthread_mutex_destroy(&c->mutex);

@@ -37,7 +37,7 @@ static void settle(struct part *part)
 		return;
 	edit = edit_new(queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, part->message->envelope->id);
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 static void on_gone(void *arg, enum change_end how)
@@ -67,7 +67,7 @@ static void let_go(struct ending *ending)
 					  part->number));
 		edit_count(edit, lane, -1);
 	}
-	commit_put(part->queue->commit[part->home], edit_change(edit));
+	queue_put(part->queue, part->home, edit);
 }
 
 static void lane_is_held(struct part *part)
@@ -108,7 +108,7 @@ static void on_kept(void *arg, enum change_end how)
 	edit = edit_new(NULL, on_moved, ending);
 	edit_job_gone(edit, part->job.lane->name, part->message->envelope->id,
 		      part->number);
-	commit_put(part->queue->commit[HOME_FRESH], edit_change(edit));
+	queue_put(part->queue, HOME_FRESH, edit);
 }
 
 static void put_job(struct edit *edit, const struct part *part)
@@ -141,7 +141,7 @@ static void keep(struct ending *ending)
 	put_job(edit, part);
 	edit_put(edit, key_due(lane, part->progress.due, id, part->number),
 		 &nothing);
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 static void on_noticed(void *arg, enum change_end how)
@@ -161,7 +161,7 @@ static void mark(struct ending *ending)
 	struct edit *edit = edit_new(NULL, on_noticed, ending);
 
 	put_job(edit, part);
-	commit_put(part->queue->commit[part->home], edit_change(edit));
+	queue_put(part->queue, part->home, edit);
 }
 
 static void record(void *arg, bool is_stored)

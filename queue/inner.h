@@ -102,6 +102,8 @@ const struct policy *queue_policy(const struct conf *conf, const char *domain,
 /* The lane that a recipient's mail goes to under a snapshot. */
 const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);
+/* On its way to that store. Takes the edit. */
+void queue_put(struct queue *queue, enum home home, struct edit *edit);
 /* Both stores of queue->folder. */
 int queue_open_stores(struct queue *queue, uint64_t map, struct error *error);
 uint64_t queue_map_size(const struct queue *queue);

@@ -84,7 +84,7 @@ static void drop_chunks(struct intake *intake)
 		return;
 	edit = edit_new(queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, intake->id);
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 static void tell(struct intake *intake, enum change_end end)
@@ -236,17 +236,17 @@ static void store(struct intake *intake)
 	struct choice *choices = choose(queue, message->envelope);
 	enum home home = home_of(queue, choices,
 				 message->envelope->recipient_count);
-	struct change *change;
+	struct edit *edit;
 
 	intake->envelope = NULL;
 	intake->is_storing = true;
 	make_parts(intake, message, home, choices);
-	change = edit_change(compose(intake, message, home));
-	change->is_urgent = true;
-	change->is_kept = intake->is_kept;
+	edit = compose(intake, message, home);
+	edit_change(edit)->is_urgent = true;
+	edit_change(edit)->is_kept = intake->is_kept;
 	if (!intake->place.chunks)
 		message_set_hot(queue, message, &intake->body);
-	commit_put(queue->commit[home], change);
+	queue_put(queue, home, edit);
 	message_drop(queue, message);
 	free(choices);
 }
@@ -300,7 +300,7 @@ static void send_chunk(struct intake *intake, size_t len)
 	edit_change(edit)->is_urgent = true;
 	edit_change(edit)->is_kept = intake->is_kept;
 	intake->in_flight++;
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 void intake_append(struct intake *intake, struct view bytes)

@@ -39,7 +39,7 @@ static void settle(struct part *part)
 		return;
 	edit = edit_new(part->queue->store[HOME_FRESH], NULL, NULL);
 	edit_settle(edit, part->message->envelope->id);
-	commit_put(part->queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(part->queue, HOME_HELD, edit);
 }
 
 static void on_left(void *arg, enum change_end end)
@@ -91,7 +91,7 @@ static void on_moved(void *arg, enum change_end end)
 	edit = edit_new(NULL, on_left, m);
 	edit_job_gone(edit, part->job.lane->name, part->message->envelope->id,
 		      part->number);
-	commit_put(part->queue->commit[HOME_FRESH], edit_change(edit));
+	queue_put(part->queue, HOME_FRESH, edit);
 }
 
 /* The new job of recipient i's lane, with all that go there. */
@@ -142,7 +142,7 @@ static void start(struct moving *m)
 	/* Last, so that its message never lacks a job. */
 	if (part->home == HOME_HELD && !m->stays)
 		edit_job_gone(edit, lane, id, part->number);
-	commit_put(part->queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(part->queue, HOME_HELD, edit);
 }
 
 bool part_moves(struct part *part)

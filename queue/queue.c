@@ -93,6 +93,16 @@ const char *queue_folder(const struct queue *queue)
 	return queue->folder.path;
 }
 
+void queue_put(struct queue *queue, enum home home, struct edit *edit)
+{
+	struct change *change = edit_change(edit);
+
+	if (queue->commit[home])
+		commit_put(queue->commit[home], change);
+	else /* closed: what is stored stays as it is */
+		change->done(change, CHANGE_FAILED);
+}
+
 /* --- time ------------------------------------------------------------ */
 
 /* While anything ages; at most once a minute. */
@@ -108,7 +118,7 @@ static void save_clock(struct queue *queue, int64_t now)
 	edit = edit_new(NULL, NULL, NULL);
 	clock_pack(&record, (struct clock_record){ now, clock_wall() });
 	edit_put(edit, key_clock(), &record);
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 void queue_set_timer(struct queue *queue)
@@ -432,24 +442,33 @@ static void forget_lane(void *arg, struct lane *lane)
 	}
 }
 
+/* A change that ends may begin another one, in the other store and from
+ * there once more. */
+static void drain(struct queue *queue)
+{
+	for (int round = 0; round < 4; round++) {
+		commit_drain(queue->commit[HOME_HELD]);
+		commit_drain(queue->commit[HOME_FRESH]);
+	}
+}
+
 void queue_close(struct queue *queue)
 {
 	if (!queue)
 		return;
 	queue->clock_saved = 0;
 	save_clock(queue, queue_now(queue));
-	/* A change that ends may begin another one, at most in the other
-	 * store and from there once more. */
-	for (int round = 0; round < 4; round++) {
-		commit_drain(queue->commit[HOME_HELD]);
-		commit_drain(queue->commit[HOME_FRESH]);
-	}
 	queue->is_closing = true;
 	ev_timer_stop(queue->loop, queue->wake);
+	drain(queue);
+	/* What it still reads may be for reports. */
 	reader_free(queue->reader);
 	adopt_end(queue);
-	commit_free(queue->commit[HOME_HELD]);
-	commit_free(queue->commit[HOME_FRESH]);
+	drain(queue);
+	for (int home = 0; home < HOMES; home++) {
+		commit_free(queue->commit[home]);
+		queue->commit[home] = NULL;
+	}
 	lanes_each(queue->lanes, forget_lane, queue);
 	free_stores(queue);
 }

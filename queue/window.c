@@ -110,7 +110,7 @@ static void put_aside(struct queue *queue, struct lane *lane,
 	if (found->home == HOME_HELD)
 		edit_delete(edit, key_due(lane->name, key->due, key->id,
 					  key->part));
-	commit_put(queue->commit[found->home], edit_change(edit));
+	queue_put(queue, found->home, edit);
 	log_aside(key->id, lane);
 }
 
@@ -137,7 +137,7 @@ void part_put_aside(struct part *part)
 	if (is_held)
 		edit_delete(edit, key_due(lane, part->progress.due, id,
 					  part->number));
-	commit_put(part->queue->commit[part->home], edit_change(edit));
+	queue_put(part->queue, part->home, edit);
 	log_aside(id, part->job.lane);
 }
 
@@ -218,7 +218,7 @@ void lane_write(struct queue *queue, const struct lane *lane)
 
 	lane_to_record(lane, &record);
 	edit_lane(edit, &record);
-	commit_put(queue->commit[HOME_HELD], edit_change(edit));
+	queue_put(queue, HOME_HELD, edit);
 }
 
 static bool wants_search(const struct queue *queue, const struct lane *lane,
