@@ -36,7 +36,7 @@ struct envelope {
 	char *sender;      /* "" is the null path */
 	char *envid;       /* xtext, or NULL */
 	enum dsn_return ret;
-	bool is_8bit;      /* BODY=8BITMIME was said, or 8-bit bytes came */
+	bool is_8bit;      /* 8-bit bytes came, whatever BODY= said */
 	bool needs_utf8;   /* SMTPUTF8 was said and something needs it */
 	bool has_utf8_header; /* a header field holds non-ASCII bytes */
 	bool is_report;    /* a DSN of our own */

@@ -118,11 +118,12 @@ static const struct answer *param_size(struct parsed *to, struct view value)
 
 static const struct answer *param_body(struct parsed *to, struct view value)
 {
-	if (view_equal_fold(value, VIEW("8BITMIME")))
-		to->mail->is_8bit = true;
-	else if (view_equal_fold(value, VIEW("BINARYMIME")))
+	(void)to;
+	if (view_equal_fold(value, VIEW("BINARYMIME")))
 		return &no_binary;
-	else if (!view_equal_fold(value, VIEW("7BIT")))
+	/* The bytes that come tell which of the two it is. */
+	if (!view_equal_fold(value, VIEW("8BITMIME")) &&
+	    !view_equal_fold(value, VIEW("7BIT")))
 		return &bad_param;
 	return NULL;
 }

@@ -54,7 +54,6 @@ size_t command_max(enum verb verb);
 struct mail_command {
 	struct address sender; /* "" is the null path */
 	uint64_t size;         /* 0: not said */
-	bool is_8bit;          /* BODY=8BITMIME */
 	bool is_utf8;          /* SMTPUTF8 */
 	enum dsn_return ret;
 	struct view envid;     /* xtext as it came; empty: not said */

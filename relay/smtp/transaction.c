@@ -32,7 +32,6 @@ struct transaction *transaction_new(const struct mail_command *mail,
 	e->sender = must_strdup(mail->sender.text);
 	e->envid = mail->envid.len > 0 ? view_string(mail->envid) : NULL;
 	e->ret = mail->ret;
-	e->is_8bit = mail->is_8bit;
 	t->is_utf8 = mail->is_utf8;
 	t->utf8_address = mail->sender.needs_utf8;
 	t->max_size = limits->max_size;
@@ -135,7 +134,7 @@ void transaction_complete(struct transaction *t)
 {
 	struct envelope *e = t->envelope;
 
-	e->is_8bit = e->is_8bit || t->data.is_8bit;
+	e->is_8bit = t->data.is_8bit;
 	e->has_utf8_header = t->header.has_8bit;
 	e->needs_utf8 = t->is_utf8 && (t->utf8_address || t->header.has_8bit);
 	e->longest_line = t->data.longest;
