@@ -25,15 +25,21 @@ static bool is_any(const struct net_address *address)
 	return IN6_IS_ADDR_UNSPECIFIED(&address->sa.v6.sin6_addr);
 }
 
-static void add(struct own *own, struct net_address address, uint16_t port)
+static void add(struct own *own, struct net_address address)
 {
-	if (is_loopback(&address) && port == 0)
-		return;
-	net_set_port(&address, is_loopback(&address) ? port : 0);
 	own->addresses = must_realloc(own->addresses,
 				      (own->route.count + 1) *
 					      sizeof(*own->addresses));
 	own->addresses[own->route.count++] = address;
+}
+
+static void add_listened(struct own *own, struct net_address address,
+			 uint16_t port)
+{
+	if (is_loopback(&address) && port == 0)
+		return;
+	net_set_port(&address, is_loopback(&address) ? port : 0);
+	add(own, address);
 }
 
 /* Where the interfaces cannot be listed the listeners' own addresses and
@@ -52,7 +58,7 @@ static void add_interfaces(struct own *own, int family, uint16_t port)
 		memcpy(&address, at->ifa_addr,
 		       family == AF_INET ? sizeof(address.sa.v4)
 					 : sizeof(address.sa.v6));
-		add(own, address, port);
+		add_listened(own, address, port);
 	}
 	freeifaddrs(list);
 }
@@ -74,11 +80,10 @@ void own_init(struct own *own, const struct conf *conf)
 				add_interfaces(own, address->sa.any.sa_family,
 					       net_port(address));
 			else
-				add(own, *address, net_port(address));
+				add_listened(own, *address, net_port(address));
 		}
 	for (i = 0; i < conf->own_address_count; i++)
-		add(own, conf->own_addresses[i],
-		    net_port(&conf->own_addresses[i]));
+		add(own, conf->own_addresses[i]);
 	own->route.hostname = own->hostname;
 	own->route.addresses = own->addresses;
 }
