@@ -269,6 +269,7 @@ static void clear_arrays(struct conf *conf)
 		listener_clear(&conf->listeners[i]);
 	for (size_t i = 0; i < conf->zone_count; i++) {
 		free(conf->zones[i].name);
+		free(conf->zones[i].where);
 		free(conf->zones[i].servers);
 		blob_clear(&conf->zones[i].anchor);
 	}

@@ -77,6 +77,7 @@ enum listen_tls { LISTEN_NONE, LISTEN_MAY, LISTEN_REQUIRED, LISTEN_IMPLICIT };
 
 struct certificate {
 	char *title;
+	char *where;            /* "file:line" */
 	struct conf_blob chain; /* PEM, leaf first */
 	struct conf_blob key;   /* PEM */
 };
@@ -111,6 +112,7 @@ struct lab {
 /* `zone "tuv.com" { servers = {…} anchor = FILE }` for split DNS, labs. */
 struct zone {
 	char *name;
+	char *where;
 	struct net_address *servers;
 	size_t server_count;
 	struct conf_blob anchor; /* DS or DNSKEY records in zone-file form */

@@ -136,6 +136,7 @@ int certificates_read(struct reading *r, const struct section *root)
 			&conf->certificates[conf->certificate_count++];
 
 		certificate->title = must_strdup(section->title);
+		certificate->where = place_text(section->at);
 		if (options_apply(r, certificate_options, section,
 				  certificate) ||
 		    check_pair(r, section, certificate))
@@ -153,6 +154,7 @@ void certificate_clear(struct certificate *certificate)
 	blob_clear(&certificate->chain);
 	blob_clear(&certificate->key);
 	free(certificate->title);
+	free(certificate->where);
 }
 
 /* ":25" opens IPv4 and IPv6, each on its own socket. */
@@ -304,6 +306,7 @@ int zones_read(struct reading *r, const struct section *root)
 					    "must be a domain; %s",
 					    section->title, why.text);
 		zone->name = must_strdup(name);
+		zone->where = place_text(section->at);
 		if (options_apply(r, zone_options, section, zone))
 			return -1;
 		if (!zone->server_count)
@@ -343,6 +346,7 @@ static int read_gateway(struct reading *r, const struct section *section,
 				    section->title);
 	if (gateway->certificate.chain.path) {
 		gateway->certificate.title = must_strdup(section->title);
+		gateway->certificate.where = place_text(section->at);
 		gateway->listener.certificate = &gateway->certificate;
 	}
 	return 0;

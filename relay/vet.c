@@ -14,8 +14,8 @@ static int vet_certificate(const struct certificate *certificate,
 	if (!tls_check_pair(certificate->chain.bytes, certificate->key.bytes,
 			    error))
 		return 0;
-	return error_prefix(error, "%s with key %s", certificate->chain.path,
-			    certificate->key.path);
+	return error_prefix(error, "%s: %s with key %s", certificate->where,
+			    certificate->chain.path, certificate->key.path);
 }
 
 static int vet_trust(const struct conf_blob *trust, struct error *error)
@@ -59,10 +59,12 @@ int vet_conf(const struct conf *conf, struct error *error)
 	if (vet_trust(&conf->system_trust, error))
 		return -1;
 	if (vet_anchor(&conf->root_anchor, error))
-		return -1;
+		return error_prefix(error, "%s: root-anchor", conf->path);
 	for (size_t i = 0; i < conf->zone_count; i++)
 		if (vet_anchor(&conf->zones[i].anchor, error))
-			return -1;
+			return error_prefix(error, "%s: zone \"%s\"",
+					    conf->zones[i].where,
+					    conf->zones[i].name);
 	for (size_t i = 0; i < conf->lab_count; i++)
 		if (vet_lab(&conf->labs[i], error))
 			return -1;
