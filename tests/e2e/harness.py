@@ -17,6 +17,7 @@ line choose some of them.
 """
 import concurrent.futures
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -101,8 +102,8 @@ class Lab:
 
     def __init__(self, shared, name):
         self.shared = shared
-        self.folder = tempfile.mkdtemp(prefix=name[:20].replace(" ", "-") +
-                                       "-", dir=shared.folder)
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower())[:24]
+        self.folder = tempfile.mkdtemp(prefix=word + "-", dir=shared.folder)
         os.chmod(self.folder, 0o755)
         self.closing = []
         self.relays = []
@@ -141,13 +142,15 @@ class Lab:
 
     @staticmethod
     def gateway(pattern, *hops, **options):
-        """A policy's text; hops are sinks or "host:port"."""
+        """A policy's text; hops are sinks or "host:port"; an option that is
+        None is left out."""
         options.setdefault("tls", "may")
         listed = ", ".join(
             f'"{hop}"' if isinstance(hop, str) else f'"{hop.address}"'
             for hop in hops)
         text = "".join(f"    {key.replace('_', '-')} = {value}\n"
-                       for key, value in options.items())
+                       for key, value in options.items()
+                       if value is not None)
         if hops:
             text += f"    gateways = {{ {listed} }}\n"
         return f'policy "{pattern}" {{\n{text}}}\n'
@@ -197,7 +200,7 @@ class Runner:
 
     def one(self, function):
         name = function.__name__.replace("_", " ")
-        lab = Lab(self.shared, function.__name__.replace("/", "-"))
+        lab = Lab(self.shared, function.__name__)
         start = time.monotonic()
         trouble, skipped = "", None
         try:

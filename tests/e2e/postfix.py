@@ -35,7 +35,7 @@ anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
 keep unix - n n - - pipe
-  flags=X user={user} argv=/bin/sh {script} ${{queue_id}}
+  flags=XO user={user} argv=/bin/sh {script} ${{queue_id}}
 """
 
 MAIN = {
@@ -46,6 +46,7 @@ MAIN = {
     "local_recipient_maps": "",
     "default_transport": "keep",
     "relay_transport": "keep",
+    "keep_destination_recipient_limit": "1",
     "inet_protocols": "ipv4",
     "message_size_limit": "104857600",
     "smtputf8_enable": "yes",
@@ -84,7 +85,7 @@ class Service:
 
     def text(self):
         lines = [f"{self.address} inet n - n - - smtpd"]
-        lines += [f"  -o {key}={value}"
+        lines += [f"  -o {{ {key} = {value} }}"
                   for key, value in self.settings.items()]
         return "\n".join(lines)
 

@@ -25,12 +25,12 @@ def unescape(value):
 
 
 class Event:
-    """One line of the log; its keys are attributes (to -> .to, from ->
-    .sender), "" when they do not stand there."""
+    """One line of the log: what happened as `event`, its keys as attributes
+    (to -> .to, from -> .sender), "" when they do not stand there."""
 
     def __init__(self, line):
         self.line = line
-        self.name = LINE.match(line)[1]
+        self.event = LINE.match(line)[1]
         self.fields = {key: unescape(value.strip('"'))
                        for key, value in FIELD.findall(line)}
 
@@ -108,6 +108,7 @@ class Relay:
         self.output = []        # every line, also those that are no event
         self.changed = threading.Condition()
         self.reader = None
+        self.program = POSTERN
         self.wrapper = []       # words in front of the program: strace ...
         os.makedirs(self.spool, exist_ok=True)
 
@@ -120,20 +121,15 @@ class Relay:
 
     def start(self, timeout=20):
         self.launch()
-        with self.changed:
-            first = len(self.events)
         self.wait("serving", timeout=timeout, since=self.mark)
-        with self.changed:
-            self.listeners = [one for one in self.events[self.mark:]
-                              if one.name == "listening"]
-        assert first >= self.mark
+        self.listeners = self.find("listening", self.mark)
         return self
 
     def launch(self):
         with self.changed:
             self.mark = len(self.events)
         self.process = subprocess.Popen(
-            [*self.wrapper, POSTERN, self.command, "-c", self.conf],
+            [*self.wrapper, self.program, self.command, "-c", self.conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE)
         self.reader = threading.Thread(target=self.read, daemon=True,
@@ -203,17 +199,17 @@ class Relay:
 
     # The log.
 
-    def find(self, name, since=0, **wanted):
+    def find(self, event, since=0, **wanted):
         with self.changed:
             return [one for one in self.events[since:]
-                    if one.name == name and one.fits(wanted)]
+                    if one.event == event and one.fits(wanted)]
 
-    def wait(self, name, timeout=20, count=1, since=0, **wanted):
-        """The count-th event of that name whose keys fit."""
+    def wait(self, event, timeout=20, count=1, since=0, **wanted):
+        """The count-th such event whose keys fit."""
         end = time.monotonic() + timeout
         while True:
             with self.changed:
-                found = self.find(name, since, **wanted)
+                found = self.find(event, since, **wanted)
                 if len(found) >= count:
                     return found[count - 1]
                 left = end - time.monotonic()
@@ -222,7 +218,7 @@ class Relay:
                 if left <= 0 or is_over and not self.reader.is_alive():
                     why = "it ended" if is_over else f"{timeout} s"
                     raise AssertionError(
-                        f"no {name} {wanted or ''} ({why})")
+                        f"no {event} {wanted or ''} ({why})")
                 self.changed.wait(min(left, 0.5))
 
     def tail(self, lines=40):
@@ -231,8 +227,13 @@ class Relay:
 
     # The ways in.
 
+    def listener(self, number=0):
+        """(host, port)"""
+        host, _, port = self.listeners[number].address.rpartition(":")
+        return host, int(port)
+
     def listener_port(self, number=0):
-        return int(self.listeners[number].address.rpartition(":")[2])
+        return self.listener(number)[1]
 
     @property
     def port(self):
@@ -241,8 +242,7 @@ class Relay:
     def smtp(self, number=0, **options):
         options.setdefault("local_hostname", "client.example")
         options.setdefault("timeout", 30)
-        return smtplib.SMTP("127.0.0.1", self.listener_port(number),
-                            **options)
+        return smtplib.SMTP(*self.listener(number), **options)
 
     def send(self, sender, recipients, body=None, **options):
         """One message by smtplib; the id that the 250 named, "" if none."""
