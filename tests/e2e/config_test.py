@@ -2,6 +2,7 @@
 """A wrong configuration stops the start, with file and line and what would be
 right; `config check` says the same without starting."""
 import os
+import pwd
 import re
 import subprocess
 
@@ -150,6 +151,7 @@ def the_annotated_examples_are_valid(lab):
              if name.endswith(".conf")]
     assert names
     good = lab.ca.leaf("relay", "relay.example")
+    me = pwd.getpwuid(os.geteuid()).pw_name
     for name in names:
         with open(os.path.join(source, name), encoding="utf-8") as file:
             text = file.read()
@@ -165,6 +167,9 @@ def the_annotated_examples_are_valid(lab):
         # The default is this machine's own name, which may be no full one.
         if not re.search(r"^hostname", text, re.MULTILINE):
             text = "hostname = relay.example\n" + text
+        # Its own user may not exist yet.
+        text = re.sub(r"^user( *=).*$", r"user\1 " + me, text,
+                      flags=re.MULTILINE)
         lab.write(name, text)
         done = say("config", "check", "-c", lab.path(name))
         equal(done.returncode, 0, f"{name}: {done.stdout}")

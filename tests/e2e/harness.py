@@ -102,7 +102,8 @@ class Lab:
 
     def __init__(self, shared, name):
         self.shared = shared
-        word = re.sub(r"[^a-z0-9]+", "-", name.lower())[:24]
+        # Short: paths of UNIX sockets below it must not pass 107 bytes.
+        word = re.sub(r"[^a-z0-9]+", "-", name.lower())[:12]
         self.folder = tempfile.mkdtemp(prefix=word + "-", dir=shared.folder)
         os.chmod(self.folder, 0o755)
         self.closing = []

@@ -122,9 +122,12 @@ class Postfix:
             file.write(KEEP.format(kept=self.kept))
 
     def start(self):
-        subprocess.run(["/usr/sbin/postfix", "-c", self.config, "check"],
-                       check=True, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT)
+        checked = subprocess.run(
+            ["/usr/sbin/postfix", "-c", self.config, "check"], check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if checked.returncode:
+            raise AssertionError("postfix check: " +
+                                 checked.stdout.decode() + self.logged())
         self.process = subprocess.Popen(
             [DAEMONS + "/master", "-d", "-c", self.config],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

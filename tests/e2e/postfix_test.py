@@ -14,7 +14,7 @@ SORTS = ("good", "expired", "wrong-name", "unknown-ca", "self-signed")
 def start(lab, *services):
     need("postfix", "postconf")
     need_root()
-    made = postfix.Postfix(lab.fresh_folder("postfix"), *services)
+    made = postfix.Postfix(lab.fresh_folder("pf"), *services)
     lab.later(made.close)
     return made
 
@@ -93,7 +93,9 @@ def extensions_and_large_mail(lab):
     texts = made.messages()
     large = [text for text in texts if len(text) > 4 << 20]
     equal(len(large), 1)
-    assert big.replace(b"\r\n", b"\n").rstrip() in large[0]
+    # Postfix may write headers anew; the body is as it was.
+    body = big.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
+    equal(large[0].partition(b"\n\n")[2].rstrip(), body.rstrip())
     relay.wait("delivered")
 
 
