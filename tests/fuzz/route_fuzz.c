@@ -77,8 +77,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			     .system_trust = { .bytes = VIEW("x") } };
 	struct route_own ourselves = { "relay.example", own, 1 };
 	struct policy policy = { .tls = TLS_MAY };
-	struct route_question question = { &conf, &policy, "d.example",
-					   &ourselves, is_bad, NULL, 0 };
+	struct route_question question = { .conf = &conf, .policy = &policy,
+					   .domain = "d.example",
+					   .own = &ourselves,
+					   .is_bad = is_bad };
 	struct candidate out[ROUTE_CANDIDATES_MAX];
 	struct dns_answer answer = { .records = records };
 	struct result verdict = { 0 };
