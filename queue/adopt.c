@@ -227,8 +227,12 @@ static bool has_quarantined(struct store *store)
 	return has;
 }
 
+/* What cannot be emptied is not tried again and again; somebody who takes
+ * it as his own changes that. */
 static void close_other(struct adopt *a, bool is_empty)
 {
+	struct queue *queue = a->queue;
+
 	/* What was put aside there stays there, for its salvage. */
 	if (is_empty)
 		is_empty = !has_quarantined(a->other.store[HOME_FRESH]) &&
@@ -237,9 +241,11 @@ static void close_other(struct adopt *a, bool is_empty)
 	store_close(a->other.store[HOME_HELD]);
 	if (is_empty)
 		folder_empty(&a->other.folder);
+	queue->looks[a->other.folder.number] = is_empty ? LOOK_NOTHING :
+							  LOOK_LEFT;
 	lanes_free(a->other.lanes);
 	folder_release(&a->other.folder);
-	a->queue->adopt = NULL;
+	queue->adopt = NULL;
 	free(a);
 }
 
@@ -265,6 +271,8 @@ static void on_step(struct request *request)
 {
 	struct adopt *a = (struct adopt *)request;
 	struct queue *queue = a->queue;
+	unsigned number;
+	bool is_full;
 
 	if (queue->is_closing)
 		return; /* adopt_end() closes it */
@@ -276,7 +284,16 @@ static void on_step(struct request *request)
 			(unsigned long long)a->moved, a->other.folder.path,
 			a->code ? "; then: " : "",
 			a->code ? store_say(a->code) : "");
+		is_full = store_is_full(a->code);
+		number = a->other.folder.number;
+		/* There may be another one. */
+		if (!a->code)
+			queue->next_look = queue_now(queue);
 		close_other(a, !a->code);
+		/* There may be room at the next look. */
+		if (is_full)
+			queue->looks[number] = LOOK_FREE;
+		queue_set_timer(queue);
 		return;
 	}
 	reader_put(queue->reader, &a->request);
@@ -304,25 +321,33 @@ static void begin(struct queue *queue, const struct folder *folder)
 	reader_put(queue->reader, &a->request);
 }
 
+/* A folder that one of `workers` would take is left to it unless it is
+ * still free at the next look. */
+static bool is_to_be_adopted(struct queue *queue, unsigned k)
+{
+	if (queue->looks[k] == LOOK_LEFT)
+		return false;
+	if (k >= queue->settings.workers || queue->looks[k] == LOOK_FREE)
+		return true;
+	queue->looks[k] = LOOK_FREE;
+	return false;
+}
+
 void adopt_look(struct queue *queue)
 {
-	if (queue->adopt)
-		return;
-	for (unsigned k = 0; k < FOLDER_WORKERS_MAX; k++) {
+	for (unsigned k = 0; k < FOLDER_WORKERS_MAX && !queue->adopt; k++) {
 		struct folder folder;
 		enum folder_state state = folder_try(queue->settings.spool, k,
 						     &folder);
 
 		if (state == FOLDER_NONE)
 			return;
-		if (state == FOLDER_TAKEN &&
-		    (k >= queue->settings.workers || queue->was_free[k])) {
+		if (state != FOLDER_TAKEN)
+			queue->looks[k] = LOOK_NOTHING;
+		else if (is_to_be_adopted(queue, k))
 			begin(queue, &folder);
-			return;
-		}
-		if (state == FOLDER_TAKEN)
+		else
 			folder_release(&folder);
-		queue->was_free[k] = state == FOLDER_TAKEN;
 	}
 }
 

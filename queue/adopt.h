@@ -15,10 +15,7 @@ enum {
 	ADOPT_EVERY = 60 * 1000,
 };
 
-/*
- * Looks for one.  A folder that one of `workers` would take is left to
- * it unless it is still free at the next look.
- */
+/* Looks for one and begins to empty it. */
 void adopt_look(struct queue *queue);
 /* The queue closes; after its reader has ended. */
 void adopt_end(struct queue *queue);

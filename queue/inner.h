@@ -66,6 +66,10 @@ struct part {
 	const struct conf *checked; /* its lane is right under this one */
 };
 
+/* What the last look for folders without an owner found. LEFT: it could not
+ * be emptied, and stays. */
+enum look { LOOK_NOTHING, LOOK_FREE, LOOK_LEFT };
+
 struct queue {
 	struct ev_loop *loop;
 	struct queue_settings settings;
@@ -88,7 +92,7 @@ struct queue {
 	struct queue_counts counts;
 	int64_t next_look;     /* for folders without an owner */
 	struct adopt *adopt;   /* one that is being emptied */
-	uint8_t was_free[FOLDER_WORKERS_MAX]; /* at the last look */
+	uint8_t looks[FOLDER_WORKERS_MAX]; /* enum look, by its number */
 	bool is_closing;
 	bool is_broken;
 };
