@@ -127,6 +127,7 @@ test:
 
 ifneq (,$(wildcard tests/demo.py))
 demo: all
+	@tests/deps.sh demo
 	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab \
 		python3 tests/demo.py
 endif

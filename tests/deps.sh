@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build or test Postern.
 #
-#	deps.sh build | test | wolfssl-source | wolfssl-system
+#	deps.sh build | demo | test | wolfssl-source | wolfssl-system
 #
 # Each line of a set is a Debian package and what shows that it is there: a
 # program, a header below the include folders or a Perl module. Nothing is asked of apt
@@ -32,6 +32,11 @@ gcc               gcc
 '
 wolfssl_system='
 libwolfssl-dev    wolfssl/options.h
+'
+demo='
+python3           python3
+curl              curl
+openssl           openssl
 '
 test='
 clang             clang
@@ -96,11 +101,12 @@ install() {
 
 case ${1-} in
 build) set="$build" ;;
+demo) set="$demo" ;;
 test) set="$test" ;;
 wolfssl-source) set="$wolfssl_source" ;;
 wolfssl-system) set="$wolfssl_system" ;;
 --install) shift; install "$@" >&2; exit ;;
-*) echo "usage: $0 build|test|wolfssl-source|wolfssl-system" >&2; exit 64 ;;
+*) echo "usage: $0 build|demo|test|wolfssl-source|wolfssl-system" >&2; exit 64 ;;
 esac
 
 list=$(missing "$set" | tr '\n' ' ')
