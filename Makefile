@@ -5,6 +5,7 @@
 #   SANITIZE=LIST      address,undefined | thread
 #   CC=clang  WERROR=1  CFLAGS=...  PREFIX=/usr/local  DESTDIR=
 #   FUZZ_TIME=60       seconds for each fuzz target
+#   V=1                shows the commands whole
 
 WOLFSSL  ?= built
 SANITIZE ?=
@@ -38,6 +39,8 @@ FUZZS := $(patsubst %.c,$(BUILD)/%,$(FUZZ))
 ifeq (,$(findstring -j,$(MAKEFLAGS)))
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
+# One short line for each thing made, unless V=1.
+say = $(if $(V),,@echo '  $(1)  $(2)' &&)
 .DELETE_ON_ERROR:
 .PHONY: all units fuzzers deps demo test bench fuzz crash soak clean install
 all: $(LIB) $(BIN)
@@ -88,28 +91,28 @@ $(BUILD)/config.mk: tests/deps.sh $(wildcard tls/wolfssl/*) $(BUILD)/wolfssl
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/config.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPP_ALL) $(C_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<) $(CC) $(CPP_ALL) $(C_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/ev.o: $(BUILD)/config.mk
-	cd $(@D) && ar x '$(LIBEV)' ev.o && touch ev.o
+	@cd $(@D) && ar x '$(LIBEV)' ev.o && touch ev.o
 
 $(LIB): $(call obj,$(SRC)) $(BUILD)/ev.o $(BUILD)/objects
 	@rm -f $@
-	ar rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@) ar rcs $@ $(filter %.o,$^)
 
 $(BUILD)/postern: $(BUILD)/obj/relay/main.o $(LIB)
-	$(CC) $(LD_ALL) -o $@ $^ $(LIBS)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/postern-lab: $(BUILD)/obj/relay/lab/main.o $(LIB)
-	$(CC) $(LD_ALL) -o $@ $^ $(LIBS) $(LAB_LIBS)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS) $(LAB_LIBS)
 
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(AID)) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LD_ALL) -o $@ $^ $(LIBS) $(LAB_LIBS) $(CMOCKA)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS) $(LAB_LIBS) $(CMOCKA)
 
 $(FUZZS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LD_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(MAINS) $(SRC) $(UNIT) $(AID) $(FUZZ)))
