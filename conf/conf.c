@@ -183,18 +183,35 @@ static bool needs_roots(const struct policy *policy)
 	       !is_pins_only;
 }
 
+/* Debian, Ubuntu, Arch, OpenWrt; Fedora, RHEL (twice); openSUSE; Alpine and
+ * the BSDs; FreeBSD's port. */
+static char *const root_places[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+	"/usr/local/share/certs/ca-root-nss.crt",
+};
+
+enum { ROOT_PLACES = sizeof(root_places) / sizeof(*root_places) };
+
+int conf_system_roots(struct conf_files *files, struct conf_blob *out)
+{
+	struct error ignored;
+
+	for (size_t i = 0; i < ROOT_PLACES; i++) {
+		out->path = root_places[i];
+		if (!files_get(files, out->path, &out->bytes, &ignored) &&
+		    out->bytes.len)
+			return 0;
+	}
+	*out = (struct conf_blob){ .path = NULL };
+	return -1;
+}
+
 static int find_roots(struct reading *r)
 {
-	/* Debian, Ubuntu, Arch, OpenWrt; Fedora, RHEL (twice); openSUSE;
-	 * Alpine and the BSDs; FreeBSD's port. */
-	static char *const places[] = {
-		"/etc/ssl/certs/ca-certificates.crt",
-		"/etc/pki/tls/certs/ca-bundle.crt",
-		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-		"/etc/ssl/ca-bundle.pem",
-		"/etc/ssl/cert.pem",
-		"/usr/local/share/certs/ca-root-nss.crt",
-	};
 	const struct policy *asking = NULL;
 
 	for (size_t i = 0; i < r->conf->policy_count && !asking; i++)
@@ -202,13 +219,13 @@ static int find_roots(struct reading *r)
 			asking = &r->conf->policies[i];
 	if (!asking)
 		return 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-		if (!blob_read(r, places[i], &r->conf->system_trust))
+	for (size_t i = 0; i < ROOT_PLACES; i++)
+		if (!blob_read(r, root_places[i], &r->conf->system_trust))
 			return 0;
 	return error_set(r->error, "%s: policy \"%s\" says tls = verify, but "
 			 "this system has no root certificates (%s and the "
 			 "like); install ca-certificates, or write trust = "
-			 "FILE", asking->where, asking->title, places[0]);
+			 "FILE", asking->where, asking->title, root_places[0]);
 }
 
 static int check_times(struct reading *r, const struct section *root)

@@ -199,6 +199,10 @@ struct conf *conf_read(const char *path, struct conf_files *files,
 		       struct error *error);
 void conf_free(struct conf *conf);
 
+/* The system's roots, for commands that need them whatever the policies say:
+ * path and bytes borrowed until files_free().  -1: there are none. */
+int conf_system_roots(struct conf_files *files, struct conf_blob *out);
+
 /* Warnings that `config check` prints and `serve` logs. */
 typedef void conf_warning(void *arg, const char *text);
 void conf_warnings(const struct conf *conf, conf_warning *say, void *arg);

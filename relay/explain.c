@@ -61,15 +61,6 @@ const char *explain_level(enum tls_level level)
 	return words[level];
 }
 
-void explain_pin(const unsigned char pin[32], char out[72])
-{
-	size_t i;
-
-	memcpy(out, "sha256:", 8);
-	for (i = 0; i < 32; i++)
-		snprintf(out + 7 + i * 2, 3, "%02x", pin[i]);
-}
-
 int explain_status(const struct explanation *what)
 {
 	bool is_temporary = what->probe_count > 0;
@@ -236,7 +227,7 @@ static void text_trust(const struct explanation *what, struct buffer *out)
 {
 	const struct policy *policy = what->survey->rule.policy;
 	size_t i;
-	char pin[72];
+	char pin[FACTS_PIN_MAX];
 
 	if (policy->trust.path != NULL)
 		buffer_printf(out, "         trust    %s, %zu certificate%s, "
@@ -249,7 +240,7 @@ static void text_trust(const struct explanation *what, struct buffer *out)
 			      what->conf->system_trust.path, what->anchors,
 			      what->anchors == 1 ? "" : "s");
 	for (i = 0; i < policy->pin_count; i++) {
-		explain_pin(policy->pins[i], pin);
+		facts_pin_text(policy->pins[i], pin);
 		buffer_printf(out, "         pin      %s\n", pin);
 	}
 	if (policy->pin_count > 0 && policy->trust.path == NULL &&

@@ -35,8 +35,6 @@ const char *explain_kind(const struct route_answer *answer);
 const char *explain_proof(const struct route_answer *answer);
 /* "tls = verify", in words. */
 const char *explain_level(enum tls_level level);
-/* "sha256:..." */
-void explain_pin(const unsigned char pin[32], char out[72]);
 /* Would mail go? 0, 1 (no) or EX_TEMPFAIL (not now). */
 int explain_status(const struct explanation *what);
 

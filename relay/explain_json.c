@@ -118,7 +118,7 @@ static void json_trust(const struct explanation *what, struct json *json)
 	const struct conf_blob *trust = policy->trust.path != NULL
 						? &policy->trust
 						: &what->conf->system_trust;
-	char pin[72];
+	char pin[FACTS_PIN_MAX];
 	size_t i;
 
 	json_open_list(json, "issuer");
@@ -130,7 +130,7 @@ static void json_trust(const struct explanation *what, struct json *json)
 	json_number(json, "anchors", (int64_t)what->anchors);
 	json_open_list(json, "pins");
 	for (i = 0; i < policy->pin_count; i++) {
-		explain_pin(policy->pins[i], pin);
+		facts_pin_text(policy->pins[i], pin);
 		json_text(json, NULL, pin);
 	}
 	json_close_list(json);
@@ -138,14 +138,10 @@ static void json_trust(const struct explanation *what, struct json *json)
 
 static void json_demand(const struct explanation *what, struct json *json)
 {
-	static const char *const levels[] = {
-		[TLS_NONE] = "none", [TLS_MAY] = "may",
-		[TLS_ENCRYPT] = "encrypt", [TLS_VERIFY] = "verify",
-	};
 	const struct policy *policy = what->survey->rule.policy;
 
 	json_open_object(json, "demand");
-	json_text(json, "level", levels[policy->tls]);
+	json_text(json, "level", tls_level_text(policy->tls));
 	json_text(json, "from", "configuration");
 	json_text(json, "min_tls", policy->min_tls == TLS_1_3 ? "1.3" : "1.2");
 	json_text_or_null(json, "sni", policy->sni);

@@ -3,6 +3,7 @@
  */
 #include "tls/facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,15 @@ void facts_copy(struct tls_facts *to, const struct tls_facts *from)
 			 from->name_count * sizeof(*from->names));
 	to->verified = copy(from->verified,
 			    from->verified_count * sizeof(*from->verified));
+}
+
+void facts_pin_text(const unsigned char spki[32], char out[FACTS_PIN_MAX])
+{
+	size_t i;
+
+	memcpy(out, "sha256:", sizeof("sha256:"));
+	for (i = 0; i < 32; i++)
+		(void)snprintf(out + 7 + i * 2, 3, "%02x", spki[i]);
 }
 
 const char *chain_verdict_text(enum chain_verdict verdict)

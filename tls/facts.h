@@ -16,6 +16,7 @@ enum {
 	                           * largest real certificates have 250 */
 	FACTS_CHAIN_MAX = 10,
 	FACTS_TEXT_MAX = 256,
+	FACTS_PIN_MAX = 72,
 };
 
 /* Why a chain does not hold, in the order in which it is asked. */
@@ -84,6 +85,8 @@ struct tls_facts {
 void facts_clear(struct tls_facts *facts);
 /* Makes *to a copy of its own, whatever it held before being lost. */
 void facts_copy(struct tls_facts *to, const struct tls_facts *from);
+/* As `pins` of a policy has it: "sha256:" and 64 digits. */
+void facts_pin_text(const unsigned char spki[32], char out[FACTS_PIN_MAX]);
 const char *chain_verdict_text(enum chain_verdict verdict);
 
 #endif
