@@ -72,11 +72,12 @@ void outcome_host_failed(struct outbound *s)
 }
 
 /* 4xx or 5xx for which the host is to blame. Who greets badly still gets a
- * goodbye; within a transaction the server may be anywhere. */
+ * goodbye; within a transaction the server may be anywhere, unless it was
+ * asked step by step. */
 void outcome_host_refused(struct outbound *s)
 {
 	result_from_reply(&s->reply, BLAME_HOST, &s->trouble);
-	if (s->delivery == NULL)
+	if (s->delivery == NULL || s->set.stops_after_rcpt)
 		buffer_append(&s->out, VIEW("QUIT\r\n"));
 	outcome_host_failed(s);
 }

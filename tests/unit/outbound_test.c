@@ -279,6 +279,22 @@ static void a_probe_never_goes_beyond_rcpt(void **state)
 	}
 }
 
+static void a_probe_in_the_clear_says_goodbye_to_whom_refuses(void **state)
+{
+	const struct script d = {
+		.level = TLS_NONE,
+		.is_plaintext = true,
+		.stops_after_rcpt = true,
+		.lines = { GREETING, TLS_EHLO,
+			   { "MAIL", "530 5.7.0 STARTTLS first\r\n" } },
+	};
+	struct seen *seen = script_run(&d);
+
+	(void)state;
+	assert_int_equal(seen->end, OUTBOUND_HOST);
+	assert_non_null(strstr(seen->sent, "QUIT"));
+}
+
 static void every_step_has_its_own_time(void **state)
 {
 	struct policy policy = { .tls = TLS_MAY };
@@ -316,6 +332,8 @@ int main(void)
 		cmocka_unit_test(speaks_login_where_plain_is_missing),
 		cmocka_unit_test(a_probe_stops_once_judged),
 		cmocka_unit_test(a_probe_never_goes_beyond_rcpt),
+		cmocka_unit_test(
+			a_probe_in_the_clear_says_goodbye_to_whom_refuses),
 		cmocka_unit_test(every_step_has_its_own_time),
 	};
 
