@@ -23,13 +23,34 @@ const struct cli_verb cli_verbs[] = {
 	  "answer came, whether\nDNSSEC proves it, and the records. Exit "
 	  "status 0 for any proper answer, also for\n\"there is none\", "
 	  "and 75 for an error.",	  verb_resolve     },
+	{ "check", "[-c FILE] DOMAIN|ADDRESS",
+	  "try all gateways of a domain, and score them",
+	  "Connects to every address of every gateway and goes as far as RCPT; "
+	  "nothing is\nsent. Prints a row for each, a score of 0 to 100, what "
+	  "was presented and what\nwould have to change.\n"
+	  "  --from ADDRESS    the sender (default: postmaster@hostname)\n"
+	  "  --assure          does each gateway refuse mail without TLS?\n"
+	  "  --form            judge by the form's prerequisites, not by a "
+	  "policy\n"
+	  "  --trust FILE      with --form or without a policy: these roots\n"
+	  "  --fail-under N    exit status 1 below that score\n"
+	  "  --warn-days N     warn of certificates that end sooner; with "
+	  "--fail-under\n"
+	  "                    that is exit status 1, too\n"
+	  "  --time-limit N    seconds for all of it (default: 120)\n"
+	  "  --json, --csv     for programs\n"
+	  "  --explain-score   what counts for how much", verb_check },
 	{ "explain", "[-c FILE] ADDRESS",
 	  "which policy applies, and where mail would go",
 	  "Prints which policy applies and which others lost, where mail "
 	  "would go by the\ngateways or the DNS, and what is demanded of each "
-	  "host; nothing is sent. --json\nfor programs. Exit status 0 when "
-	  "mail would be tried, 1 when it could not go,\n75 when the DNS "
-	  "does not answer now.", verb_explain },
+	  "host; nothing is sent.\n"
+	  "  --probe           also asks whether that would hold now: up to "
+	  "the handshake\n"
+	  "  --time-limit N    seconds for the probe (default: 120)\n"
+	  "  --json            for programs\n"
+	  "Exit status 0 when mail would go, 1 when it could not, 75 when that "
+	  "cannot be\nsaid now.", verb_explain },
 	{ "lab",		 "[-c FILE]",	      "play the gateways of the `lab` sections",
 	  "Virtual gateways that take every message and store it as a file, "
 	  "to try a sender\nagainst. Runs postern-lab, which lies beside "

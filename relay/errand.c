@@ -86,6 +86,8 @@ int errand_begin(struct errand *errand, const char *conf_path,
 		forget(errand);
 		return EX_OSERR;
 	}
+	/* What a session logs for an operator, a command says itself. */
+	log_open(STDERR_FILENO, errand->conf->log_format, LOG_ERROR, "");
 	errand->loop = ev_loop_new(EVFLAG_AUTO);
 	errand->dns = dns_new(errand->loop, socket);
 	return 0;
@@ -110,5 +112,6 @@ void errand_end(struct errand *errand)
 	while (waitpid(errand->resolver, NULL, 0) < 0 && errno == EINTR)
 		;
 	ev_loop_destroy(errand->loop);
+	log_close();
 	forget(errand);
 }

@@ -1,47 +1,45 @@
 /*
  * Reads the command line, finds out how things stand, and prints it.
- * Nothing is sent to anybody but questions to the DNS.
+ * Nothing is sent to anybody but questions to the DNS, and with --probe a
+ * greeting to the hosts that an attempt would try.
  */
 #include "relay/verbs.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 
 #include "relay/explain.h"
+#include "relay/probe.h"
 #include "relay/target.h"
+#include "relay/words.h"
 #include "tls/context.h"
+
+enum { LIMIT_DEFAULT = 120, LIMIT_MOST = 3600 };
 
 struct order {
 	const char *target;
-	bool is_json;
+	bool is_json, is_probed;
+	unsigned limit;
 };
 
-static int usage(const char *what, const char *word)
+static int parse_order(int argc, char **argv, struct order *order,
+		       struct error *error)
 {
-	fprintf(stderr,
-		"postern explain: %s%s\n"
-		"usage: postern explain [-c FILE] [--json] ADDRESS\n",
-		what, word);
-	return EX_USAGE;
-}
+	const struct words_option options[] = {
+		{ .name = "--json", .flag = &order->is_json },
+		{ .name = "--probe", .flag = &order->is_probed },
+		{ .name = "--time-limit", .number = &order->limit,
+		  .max = LIMIT_MOST },
+	};
 
-static int parse_order(int argc, char **argv, struct order *order)
-{
-	int i;
-
-	for (i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			order->is_json = true;
-		else if (argv[i][0] == '-')
-			return usage("there is no option ", argv[i]);
-		else if (order->target != NULL)
-			return usage("one address at a time, not also ",
-				     argv[i]);
-		else
-			order->target = argv[i];
-	}
-	return order->target != NULL ? 0 : usage("which address?", "");
+	order->limit = LIMIT_DEFAULT;
+	if (words_parse(argc, argv, options,
+			sizeof(options) / sizeof(options[0]), &order->target,
+			error))
+		return -1;
+	if (order->target == NULL)
+		return error_set(error, "which address?");
+	return 0;
 }
 
 /* Certificates in what the policy trusts; the configuration was vetted. */
@@ -60,27 +58,83 @@ static size_t count_anchors(const struct conf *conf,
 	return count;
 }
 
+/* As delivery would begin now, up to the judgement. */
+static int probe(struct explanation *what, struct errand *errand,
+		 const struct order *order, struct matrix *matrix)
+{
+	struct error error;
+	struct probe_settings settings = {
+		.errand = errand,
+		.depth = PROBE_TLS,
+		.limit = order->limit,
+		.tls = tls_client_context(&error),
+	};
+
+	if (settings.tls == NULL) {
+		fprintf(stderr, "postern: %s\n", error.text);
+		return -1;
+	}
+	matrix->conf = errand->conf;
+	matrix->policy = what->survey->rule.policy;
+	matrix->domain = what->survey->address.domain;
+	matrix->recipient = what->survey->address.text;
+	matrix->sender = "";
+	probe_candidates(what->survey, matrix);
+	probe_run(&settings, matrix);
+	tls_context_free(settings.tls);
+	what->is_probed = true;
+	return 0;
+}
+
+static void take_rows(struct explanation *what, const struct matrix *matrix,
+		      struct explain_probe out[ROUTE_CANDIDATES_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < matrix->count; i++) {
+		const struct matrix_row *row = &matrix->rows[i];
+
+		out[i].candidate = &what->survey->candidates[i];
+		out[i].holds = row->is_met;
+		out[i].is_temporary = !row->is_judged;
+		out[i].reason = row->is_judged ? row->judgement.reason
+					       : row->reason;
+	}
+	what->probes = out;
+	what->probe_count = matrix->count;
+}
+
+static void print(const struct explanation *what, bool is_json)
+{
+	struct buffer out = { 0 };
+
+	if (is_json)
+		explain_json(what, &out);
+	else
+		explain_text(what, &out);
+	fwrite(buffer_view(&out).at, 1, buffer_len(&out), stdout);
+	fflush(stdout);
+	buffer_clear(&out);
+}
+
 static int explain(struct errand *errand, const struct order *order,
 		   const struct address *address)
 {
 	struct explanation what = { .conf = errand->conf };
+	struct explain_probe probes[ROUTE_CANDIDATES_MAX];
+	struct matrix matrix = { .conf = errand->conf };
 	struct survey survey;
-	struct buffer out = { 0 };
-	struct view text;
-	int status;
+	int status = EX_SOFTWARE;
 
 	survey_make(&survey, errand, address);
 	what.survey = &survey;
 	what.anchors = count_anchors(errand->conf, survey.rule.policy);
-	if (order->is_json)
-		explain_json(&what, &out);
-	else
-		explain_text(&what, &out);
-	text = buffer_view(&out);
-	fwrite(text.at, 1, text.len, stdout);
-	fflush(stdout);
-	status = explain_status(&what);
-	buffer_clear(&out);
+	if (!order->is_probed || probe(&what, errand, order, &matrix) == 0) {
+		take_rows(&what, &matrix, probes);
+		print(&what, order->is_json);
+		status = explain_status(&what);
+	}
+	matrix_clear(&matrix);
 	survey_clear(&survey);
 	return status;
 }
@@ -91,10 +145,12 @@ int verb_explain(const char *conf_path, int argc, char **argv)
 	struct errand errand;
 	struct address address;
 	struct error error = { .text = "" };
-	int status = parse_order(argc, argv, &order);
+	int status;
 
-	if (status)
-		return status;
+	if (parse_order(argc, argv, &order, &error)) {
+		fprintf(stderr, "postern explain: %s\n", error.text);
+		return EX_USAGE;
+	}
 	if (target_parse(order.target, &address, &error)) {
 		fprintf(stderr, "postern: %s: %s\n", order.target, error.text);
 		return EX_USAGE;

@@ -9,6 +9,7 @@ int verb_serve(const char *conf_path, int argc, char **argv);
 int verb_config_check(const char *conf_path, int argc, char **argv);
 int verb_resolve(const char *conf_path, int argc, char **argv);
 int verb_explain(const char *conf_path, int argc, char **argv);
+int verb_check(const char *conf_path, int argc, char **argv);
 int verb_lab(const char *conf_path, int argc, char **argv);
 
 #endif

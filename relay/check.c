@@ -1,0 +1,294 @@
+/*
+ * `postern check`: surveys, probes every address, and prints the matrix.
+ * What it asks for, it asks as a delivery would; what it sends never goes
+ * beyond RCPT.
+ */
+#include "relay/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conf/files.h"
+#include "relay/probe.h"
+#include "relay/score.h"
+#include "relay/target.h"
+#include "relay/words.h"
+#include "tls/context.h"
+
+enum {
+	LIMIT_DEFAULT = 120,
+	LIMIT_MOST = 3600,
+	DAYS_MOST = 3650,
+	FACTOR_MOST = 100,
+};
+
+struct order {
+	const char *target, *from, *trust;
+	bool is_json, is_csv, is_assured, explains_score, by_form;
+	unsigned fail_under, warn_days, limit;
+};
+
+struct check {
+	const struct order *order;
+	struct errand errand;
+	struct survey survey;
+	struct matrix matrix;
+	struct address recipient;
+	char sender[ADDR_PATH_MAX * 2];
+	struct policy policy; /* one of our own, where none is to judge */
+	char *trust;          /* its path, when it was given here */
+};
+
+static int parse_order(int argc, char **argv, struct order *order,
+		       struct error *error)
+{
+	const struct words_option options[] = {
+		{ .name = "--from", .text = &order->from },
+		{ .name = "--trust", .text = &order->trust },
+		{ .name = "--json", .flag = &order->is_json },
+		{ .name = "--csv", .flag = &order->is_csv },
+		{ .name = "--assure", .flag = &order->is_assured },
+		{ .name = "--explain-score", .flag = &order->explains_score },
+		{ .name = "--form", .flag = &order->by_form },
+		{ .name = "--fail-under", .number = &order->fail_under,
+		  .max = FACTOR_MOST },
+		{ .name = "--warn-days", .number = &order->warn_days,
+		  .max = DAYS_MOST },
+		{ .name = "--time-limit", .number = &order->limit,
+		  .max = LIMIT_MOST },
+	};
+
+	order->limit = LIMIT_DEFAULT;
+	if (words_parse(argc, argv, options,
+			sizeof(options) / sizeof(options[0]), &order->target,
+			error))
+		return -1;
+	if (order->is_json && order->is_csv)
+		return error_set(error, "either --json or --csv");
+	if (order->target == NULL && !order->explains_score)
+		return error_set(error, "which domain or address?");
+	return 0;
+}
+
+/* --- by what is judged ----------------------------------------------- */
+
+/* The prerequisites of the form as a policy: STARTTLS, a chain up to the
+ * roots, CN or SAN equal to the MX name, whoever said that name. */
+static int use_prerequisites(struct check *check, struct error *error)
+{
+	struct policy *policy = &check->policy;
+	struct conf_files *files = check->errand.files;
+	const char *path = check->order->trust;
+	size_t count;
+
+	policy->title = (char *)"the form's prerequisites";
+	policy->tls = TLS_VERIFY;
+	policy->names_mx = true;
+	if (path == NULL) {
+		(void)conf_system_roots(files, &policy->trust);
+		return 0;
+	}
+	policy->trust.path = check->trust = files_absolute(path);
+	if (files_get(files, check->trust, &policy->trust.bytes, error))
+		return -1;
+	if (tls_check_trust(policy->trust.bytes, &count, error))
+		return error_prefix(error, "%s", path);
+	return 0;
+}
+
+static int choose_policy(struct check *check, struct error *error)
+{
+	const struct rules_answer *rule = &check->survey.rule;
+
+	check->policy.source = rule->policy->source;
+	check->policy.family = rule->policy->family;
+	check->matrix.policy = &check->policy;
+	if (check->order->is_assured) {
+		check->policy.title = (char *)"plain text";
+		return 0;
+	}
+	if (rule->pattern == NULL || check->order->by_form)
+		return use_prerequisites(check, error);
+	if (check->order->trust != NULL)
+		return error_set(error, "--trust has no meaning here: policy "
+				 "\"%s\" at %s judges (--form sets it aside)",
+				 rule->policy->title, rule->policy->where);
+	check->matrix.policy = rule->policy;
+	check->matrix.pattern = rule->pattern;
+	return 0;
+}
+
+/* --- who asks, and for whom ------------------------------------------ */
+
+static int find_sender(struct check *check, struct error *error)
+{
+	const char *from = check->order->from;
+	struct address address;
+
+	if (from == NULL) {
+		snprintf(check->sender, sizeof(check->sender),
+			 "postmaster@%s", check->errand.conf->hostname);
+		return 0;
+	}
+	if (from[0] == '\0' || strcmp(from, "<>") == 0)
+		return 0; /* the null path, as reports have it */
+	if (address_parse(view_of(from), &address, error))
+		return error_prefix(error, "--from %s", from);
+	snprintf(check->sender, sizeof(check->sender), "%s", address.text);
+	return 0;
+}
+
+/* In plain text nobody's name is given away but the postmaster's. */
+static int find_recipient(struct check *check, struct error *error)
+{
+	char text[ADDR_DOMAIN_MAX + 16];
+
+	if (!check->order->is_assured)
+		return 0;
+	snprintf(text, sizeof(text), "postmaster@%s",
+		 check->recipient.domain);
+	return target_parse(text, &check->recipient, error);
+}
+
+static int probe(struct check *check, struct error *error)
+{
+	struct probe_settings settings = {
+		.errand = &check->errand,
+		.depth = check->order->is_assured ? PROBE_PLAIN : PROBE_RCPT,
+		.limit = check->order->limit,
+		.tls = tls_client_context(error),
+	};
+
+	if (settings.tls == NULL)
+		return EX_SOFTWARE;
+	probe_rows(&check->survey, &check->matrix);
+	probe_run(&settings, &check->matrix);
+	tls_context_free(settings.tls);
+	return EX_OK;
+}
+
+/* --- what is said ---------------------------------------------------- */
+
+static void print(const struct check *check)
+{
+	bool is_coloured = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	struct buffer out = { 0 };
+
+	if (check->order->is_json) {
+		matrix_json(&check->matrix, &out);
+	} else if (check->order->is_csv) {
+		matrix_csv(&check->matrix, &out);
+	} else {
+		matrix_text(&check->matrix, is_coloured, &out);
+		matrix_details(&check->matrix, &out);
+		if (check->order->explains_score) {
+			buffer_append_byte(&out, '\n');
+			score_explain(&check->matrix, &out);
+		}
+	}
+	fwrite(buffer_view(&out).at, 1, buffer_len(&out), stdout);
+	fflush(stdout);
+	buffer_clear(&out);
+}
+
+static bool is_any_ending(const struct matrix *matrix)
+{
+	size_t i;
+
+	for (i = 0; i < matrix->count; i++)
+		if (matrix_is_ending(matrix, &matrix->rows[i]))
+			return true;
+	return false;
+}
+
+/* Without --fail-under only what could not be asked at all is a failure. */
+static int status_of(const struct check *check)
+{
+	int score = score_total(&check->matrix);
+
+	if (check->matrix.count == 0)
+		return survey_is_final(&check->survey) ? 1 : EX_TEMPFAIL;
+	if (check->order->fail_under == 0)
+		return EX_OK;
+	if (score == SCORE_UNKNOWN)
+		return EX_TEMPFAIL;
+	return score < (int)check->order->fail_under ||
+			       is_any_ending(&check->matrix)
+		       ? 1
+		       : EX_OK;
+}
+
+static int run(struct check *check, struct error *error)
+{
+	int status;
+
+	if (find_sender(check, error) || find_recipient(check, error))
+		return EX_USAGE;
+	survey_make(&check->survey, &check->errand, &check->recipient);
+	if (choose_policy(check, error))
+		return EX_USAGE;
+	check->matrix.conf = check->errand.conf;
+	check->matrix.recipient = check->recipient.text;
+	check->matrix.sender = check->sender;
+	check->matrix.domain = check->recipient.domain;
+	check->matrix.is_assured = check->order->is_assured;
+	check->matrix.verdict = &check->survey.verdict;
+	check->matrix.now = (int64_t)time(NULL);
+	check->matrix.warn_days = check->order->warn_days;
+	status = probe(check, error);
+	if (status)
+		return status;
+	print(check);
+	return status_of(check);
+}
+
+static int begin(struct check *check, const char *conf_path)
+{
+	struct error error = { .text = "" };
+	int status = errand_begin(&check->errand, conf_path, &error);
+
+	if (status == 0) {
+		status = run(check, &error);
+		matrix_clear(&check->matrix);
+		survey_clear(&check->survey);
+		errand_end(&check->errand);
+		free(check->trust);
+	}
+	if (error.text[0] != '\0')
+		fprintf(stderr, "postern: %s\n", error.text);
+	return status;
+}
+
+static int explain_score(const struct order *order)
+{
+	const struct matrix matrix = { .is_assured = order->is_assured };
+	struct buffer out = { 0 };
+
+	score_explain(&matrix, &out);
+	fwrite(buffer_view(&out).at, 1, buffer_len(&out), stdout);
+	buffer_clear(&out);
+	return EX_OK;
+}
+
+int verb_check(const char *conf_path, int argc, char **argv)
+{
+	struct order order = { 0 };
+	struct check check = { .order = &order };
+	struct error error = { .text = "" };
+
+	if (parse_order(argc, argv, &order, &error)) {
+		fprintf(stderr, "postern check: %s\n", error.text);
+		return EX_USAGE;
+	}
+	if (order.target == NULL)
+		return explain_score(&order);
+	if (target_parse(order.target, &check.recipient, &error)) {
+		fprintf(stderr, "postern: %s: %s\n", order.target, error.text);
+		return EX_USAGE;
+	}
+	return begin(&check, conf_path);
+}
