@@ -81,9 +81,9 @@ static int copy_job(struct adopt *a, struct store_txn *from,
 		    struct job_key *job, struct view raw, bool *is_whole)
 {
 	struct key key = key_message(job->id);
-	struct buffer value = { NULL, 0, 0, 0 }, nothing = value;
+	struct buffer value = { NULL, 0, 0, 0 };
 	struct body_place place = { 0, 0 };
-	struct progress progress;
+	struct progress progress = { .attempts = 0 };
 	struct view message;
 	int rc = store_get(from, key_view(&key), &message);
 
@@ -96,16 +96,13 @@ static int copy_job(struct adopt *a, struct store_txn *from,
 		return rc;
 	/* A record that does not check out comes along as it is and is put
 	 * aside when it is read. */
-	if (!progress_unpack(raw, job->id, &progress)) {
+	if (!progress_unpack(raw, job->id, &progress))
 		job->due = progress.due;
-		progress_clear(&progress);
-	}
 	buffer_append(&value, raw);
 	edit_move(into, job->lane, job->id, job->part);
 	edit_put(into, key_job(job->lane, job->id, job->part), &value);
-	edit_put(into, key_due(job->lane, job->due, job->id, job->part),
-		 &nothing);
-	edit_count(into, job->lane, 1);
+	edit_due(into, job->lane, job->id, job->part, &progress);
+	progress_clear(&progress);
 	if (place.chunks)
 		edit_delete(into, key_open(job->id));
 	return 0;
@@ -170,11 +167,9 @@ static int remove_theirs(struct adopt *a)
 		const struct job_key *job = &a->jobs[i];
 
 		edit_job_gone(out, job->lane, job->id, job->part);
-		if (a->home == HOME_HELD) {
-			edit_delete(out, key_due(job->lane, job->due, job->id,
-						 job->part));
-			edit_count(out, job->lane, -1);
-		}
+		if (a->home == HOME_HELD)
+			edit_undue(out, job->lane, job->id, job->part,
+				   job->due);
 		edit_settle(settles, job->id);
 	}
 	rc = edit_carry_out(out, a->other.store[a->home]);

@@ -11,18 +11,19 @@
 #include "conf/log.h"
 #include "queue/ledger.h"
 
-enum step_kind { STEP_PUT, STEP_DELETE, STEP_COUNT, STEP_LANE, STEP_GONE,
-		 STEP_MOVE, STEP_SETTLE, STEP_QUARANTINE };
+enum step_kind { STEP_PUT, STEP_DELETE, STEP_DUE, STEP_UNDUE, STEP_LANE,
+		 STEP_GONE, STEP_MOVE, STEP_SETTLE, STEP_QUARANTINE };
 
 struct step {
 	struct step *next;
 	enum step_kind kind;
-	struct key key;       /* PUT, DELETE, GONE (the job), QUARANTINE */
+	struct key key;       /* PUT, DELETE, DUE, UNDUE, GONE (the job),
+	                       * QUARANTINE */
 	struct buffer value;  /* PUT */
 	char id[MESSAGE_ID_LEN + 1];
 	uint32_t part;
-	int delta;            /* COUNT; QUARANTINE: -1 or 0 */
 	char *lane;
+	struct lane_reason *reason; /* DUE */
 	struct lane_record *record; /* LANE */
 };
 
@@ -42,6 +43,7 @@ void edit_free(struct edit *edit)
 		edit->steps = step->next;
 		buffer_clear(&step->value);
 		free(step->lane);
+		free(step->reason);
 		free(step->record);
 		free(step);
 	}
@@ -173,18 +175,13 @@ static int quarantine_job(struct store_txn *txn, const struct step *step)
 	struct lane_parts parts = { NULL, 0 };
 	struct view raw, rest;
 	bool has = false;
-	int rc = has_key(txn, step->key, &has);
+	int rc = quarantine(txn, step->key);
 
-	if (!rc && has && step->delta)
-		rc = ledger_add(txn, step->lane, step->delta);
-	if (!rc)
-		rc = quarantine(txn, step->key);
 	if (rc)
 		return rc;
 	rc = store_get(txn, key_view(&key), &raw);
 	if (rc)
 		return store_is_absent(rc) ? 0 : rc;
-	has = false;
 	if (!record_open(raw, RECORD_MESSAGE, step->id, NULL, &rest) &&
 	    !message_lanes(raw, &parts, &rest))
 		rc = has_other(txn, &parts, step, &has);
@@ -303,8 +300,10 @@ static int carry_out(const struct edit *edit, const struct step *step,
 				 buffer_view(&step->value));
 	case STEP_DELETE:
 		return delete_key(txn, step->key);
-	case STEP_COUNT:
-		return ledger_add(txn, step->lane, step->delta);
+	case STEP_DUE:
+		return ledger_enter(txn, step->lane, step->key, step->reason);
+	case STEP_UNDUE:
+		return ledger_leave(txn, step->lane, step->key);
 	case STEP_LANE:
 		return ledger_write(txn, step->record);
 	case STEP_GONE:
@@ -398,12 +397,24 @@ void edit_delete(struct edit *edit, struct key key)
 	add(edit, STEP_DELETE)->key = key;
 }
 
-void edit_count(struct edit *edit, const char *lane, int delta)
+void edit_due(struct edit *edit, const char *lane, const char *id,
+	      uint32_t part, const struct progress *progress)
 {
-	struct step *step = add(edit, STEP_COUNT);
+	struct step *step = add(edit, STEP_DUE);
 
 	step->lane = must_strdup(lane);
-	step->delta = delta;
+	step->key = key_due(lane, progress->due, id, part);
+	step->reason = must_alloc(sizeof(*step->reason));
+	reason_of(progress, step->reason);
+}
+
+void edit_undue(struct edit *edit, const char *lane, const char *id,
+		uint32_t part, int64_t due)
+{
+	struct step *step = add(edit, STEP_UNDUE);
+
+	step->lane = must_strdup(lane);
+	step->key = key_due(lane, due, id, part);
 }
 
 void edit_lane(struct edit *edit, const struct lane_record *lane)
@@ -435,11 +446,10 @@ void edit_settle(struct edit *edit, const char *id)
 }
 
 void edit_quarantine(struct edit *edit, const char *lane, const char *id,
-		     uint32_t part, bool is_counted)
+		     uint32_t part)
 {
 	struct step *step = add_for(edit, STEP_QUARANTINE, id);
 
 	step->key = key_job(lane, id, part);
 	step->lane = must_strdup(lane);
-	step->delta = is_counted ? -1 : 0;
 }

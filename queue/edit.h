@@ -29,9 +29,14 @@ void edit_free(struct edit *edit);
 void edit_put(struct edit *edit, struct key key, struct buffer *value);
 /* What is not there needs no deleting. */
 void edit_delete(struct edit *edit, struct key key);
-/* Adds to the number of jobs that the lane has in held. */
-void edit_count(struct edit *edit, const char *lane, int delta);
-/* The lane's back-off and last result; its count stays as stored. */
+/* The job is in held and due when its progress says: its D entry, counted
+ * in the lane with what it waits for. */
+void edit_due(struct edit *edit, const char *lane, const char *id,
+	      uint32_t part, const struct progress *progress);
+/* That entry goes, if it is there, and is counted no more. */
+void edit_undue(struct edit *edit, const char *lane, const char *id,
+		uint32_t part, int64_t due);
+/* The lane's back-off and last result; its counts stay as stored. */
 void edit_lane(struct edit *edit, const struct lane_record *lane);
 /* Deletes the job, and with the last one of its message the message; in
  * held with its chunks, unless fresh still needs them. */
@@ -44,9 +49,8 @@ void edit_move(struct edit *edit, const char *lane, const char *id,
 /* Fresh let go of the message: its chunks belong to held's, or go. */
 void edit_settle(struct edit *edit, const char *id);
 /* The job's records do not check out: what is there of them goes aside
- * under Q, and its message too unless another job can still use it.
- * `is_counted` in held. */
+ * under Q, and its message too unless another job can still use it. */
 void edit_quarantine(struct edit *edit, const char *lane, const char *id,
-		     uint32_t part, bool is_counted);
+		     uint32_t part);
 
 #endif

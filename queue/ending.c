@@ -62,11 +62,8 @@ static void let_go(struct ending *ending)
 	struct edit *edit = edit_new(NULL, on_gone, ending);
 
 	edit_job_gone(edit, lane, id, part->number);
-	if (part->home == HOME_HELD) {
-		edit_delete(edit, key_due(lane, ending->old_due, id,
-					  part->number));
-		edit_count(edit, lane, -1);
-	}
+	if (part->home == HOME_HELD)
+		edit_undue(edit, lane, id, part->number, ending->old_due);
 	queue_put(part->queue, part->home, edit);
 }
 
@@ -129,18 +126,13 @@ static void keep(struct ending *ending)
 	const char *lane = part->job.lane->name;
 	const char *id = part->message->envelope->id;
 	struct edit *edit = edit_new(queue->store[HOME_FRESH], on_kept, ending);
-	struct buffer nothing = { NULL, 0, 0, 0 };
 
-	if (part->home == HOME_FRESH) {
+	if (part->home == HOME_FRESH)
 		edit_move(edit, lane, id, part->number);
-		edit_count(edit, lane, 1);
-	} else {
-		edit_delete(edit, key_due(lane, ending->old_due, id,
-					  part->number));
-	}
+	else
+		edit_undue(edit, lane, id, part->number, ending->old_due);
 	put_job(edit, part);
-	edit_put(edit, key_due(lane, part->progress.due, id, part->number),
-		 &nothing);
+	edit_due(edit, lane, id, part->number, &part->progress);
 	queue_put(queue, HOME_HELD, edit);
 }
 

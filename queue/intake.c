@@ -201,11 +201,8 @@ static void put_part(struct edit *edit, const struct part *part)
 
 	progress_pack(&record, &part->progress, lane, id, part->number);
 	edit_put(edit, key_job(lane, id, part->number), &record);
-	if (part->home != HOME_HELD)
-		return;
-	edit_put(edit, key_due(lane, part->progress.due, id, part->number),
-		 &record);
-	edit_count(edit, lane, 1);
+	if (part->home == HOME_HELD)
+		edit_due(edit, lane, id, part->number, &part->progress);
 }
 
 static struct edit *compose(struct intake *intake, struct message *message,

@@ -15,8 +15,6 @@ struct search;
 /* Where a job is stored. */
 enum home { HOME_FRESH, HOME_HELD, HOMES };
 
-#define TIME_NEVER INT64_MAX
-
 struct lane {
 	char *name;
 	void *user;            /* the relay's own */

@@ -7,19 +7,33 @@
 
 #include "conf/log.h"
 
-static int count_jobs(struct store_txn *txn, const char *lane, uint64_t *count)
+/* The number of its reason that a D entry bears. */
+static unsigned number_in(struct view value)
 {
-	struct key first = key_lane_prefix(RECORD_JOB, lane);
+	return value.len == 1 && value.at[0] < LANE_REASONS ? value.at[0] :
+							      REASON_OTHERS;
+}
+
+/* Reasons are forgotten with the record: all are others now, but for those
+ * on hold and the untried. */
+static int count_jobs(struct store_txn *txn, const char *lane,
+		      struct lane_record *out)
+{
+	struct key first = key_lane_prefix(RECORD_DUE, lane);
 	struct view prefix = key_view(&first), key, value;
 	struct store_cursor *cursor;
 	int rc = store_walk(txn, &cursor);
 
-	*count = 0;
 	if (rc)
 		return rc;
 	rc = store_seek(cursor, prefix, &key, &value);
 	while (!rc && view_equal(view_first(key, prefix.len), prefix)) {
-		++*count;
+		unsigned number = number_in(value);
+
+		if (number > REASON_ON_HOLD)
+			number = REASON_OTHERS;
+		out->reasons[number].count++;
+		out->jobs++;
 		rc = store_next(cursor, &key, &value);
 	}
 	store_walk_end(cursor);
@@ -43,7 +57,7 @@ int ledger_read(struct store_txn *txn, const char *lane,
 		return 0;
 	log_say(LOG_WARNING, "warning", "the record of lane %s does not check "
 		"out: its back-off is forgotten", lane);
-	return count_jobs(txn, lane, &out->jobs);
+	return count_jobs(txn, lane, out);
 }
 
 static int put(struct store_txn *txn, const struct lane_record *record)
@@ -62,18 +76,91 @@ static int put(struct store_txn *txn, const struct lane_record *record)
 	return rc;
 }
 
-int ledger_add(struct store_txn *txn, const char *lane, int delta)
+/* The reason's number, given to it if need be. */
+static unsigned number_for(struct lane_record *lane,
+			   const struct lane_reason *reason, bool is_on_hold)
 {
-	struct lane_record record;
-	int rc = ledger_read(txn, lane, &record);
+	unsigned spare = REASON_OTHERS;
+
+	if (is_on_hold)
+		return REASON_ON_HOLD;
+	if (!*reason->status && !*reason->text)
+		return REASON_UNTRIED;
+	for (unsigned i = REASON_OTHERS - 1; i > REASON_ON_HOLD; i--) {
+		if (!lane->reasons[i].count)
+			spare = i;
+		else if (!strcmp(lane->reasons[i].text, reason->text) &&
+			 !strcmp(lane->reasons[i].status, reason->status))
+			return i;
+	}
+	return spare;
+}
+
+static int count_in(struct store_txn *txn, const char *name,
+		    const struct lane_reason *reason, bool is_on_hold,
+		    unsigned char *number)
+{
+	struct lane_record lane;
+	struct lane_reason *entry;
+	int rc = ledger_read(txn, name, &lane);
 
 	if (rc)
 		return rc;
-	if (delta < 0 && record.jobs < (uint64_t)-delta)
-		record.jobs = 0;
-	else
-		record.jobs += (uint64_t)(int64_t)delta;
-	return put(txn, &record);
+	*number = (unsigned char)number_for(&lane, reason, is_on_hold);
+	entry = &lane.reasons[*number];
+	if (!entry->count) {
+		*entry = *reason;
+		entry->count = 0;
+	}
+	entry->count++;
+	lane.jobs++;
+	return put(txn, &lane);
+}
+
+static int count_out(struct store_txn *txn, const char *name, unsigned number)
+{
+	struct lane_record lane;
+	int rc = ledger_read(txn, name, &lane);
+
+	if (rc)
+		return rc;
+	/* A record that was counted anew knows only the others. */
+	if (!lane.reasons[number].count)
+		number = REASON_OTHERS;
+	if (lane.reasons[number].count)
+		lane.reasons[number].count--;
+	if (lane.jobs)
+		lane.jobs--;
+	return put(txn, &lane);
+}
+
+int ledger_leave(struct store_txn *txn, const char *lane, struct key due)
+{
+	struct view value;
+	unsigned number;
+	int rc = store_get(txn, key_view(&due), &value);
+
+	if (rc)
+		return store_is_absent(rc) ? 0 : rc;
+	number = number_in(value);
+	rc = store_delete(txn, key_view(&due));
+	return rc ? rc : count_out(txn, lane, number);
+}
+
+int ledger_enter(struct store_txn *txn, const char *lane, struct key due,
+		 const struct lane_reason *reason)
+{
+	struct job_key at;
+	unsigned char number;
+	int rc = ledger_leave(txn, lane, due);
+
+	if (!rc)
+		rc = count_in(txn, lane, reason,
+			      !key_parse(key_view(&due), &at) &&
+				      at.due == TIME_NEVER,
+			      &number);
+	return rc ? rc :
+		    store_put(txn, key_view(&due), view_make(&number, 1));
 }
 
 int ledger_write(struct store_txn *txn, const struct lane_record *record)
@@ -84,5 +171,6 @@ int ledger_write(struct store_txn *txn, const struct lane_record *record)
 	if (rc)
 		return rc;
 	merged.jobs = stored.jobs;
+	memcpy(merged.reasons, stored.reasons, sizeof(merged.reasons));
 	return put(txn, &merged);
 }

@@ -1,6 +1,8 @@
 /*
- * The lanes' records (L, in held): how many jobs each lane has there, and
- * its back-off.  On the commit thread, inside its transaction.
+ * The lanes' records (L, in held): how many jobs each lane has there and
+ * what they wait for, and its back-off.  The jobs are counted by their D
+ * entries, which bear the number of the reason.  On the commit thread,
+ * inside its transaction.
  */
 #ifndef QUEUE_LEDGER_H
 #define QUEUE_LEDGER_H
@@ -8,9 +10,13 @@
 #include "queue/message.h"
 #include "queue/store.h"
 
-/* Adds to the count; the record goes when nothing is left to be said. */
-int ledger_add(struct store_txn *txn, const char *lane, int delta);
-/* Everything but the count. */
+/* Puts the D entry and counts it; one that is there already is replaced. */
+int ledger_enter(struct store_txn *txn, const char *lane, struct key due,
+		 const struct lane_reason *reason);
+/* Deletes the D entry, if it is there; the lane's record goes when nothing
+ * is left to be said. */
+int ledger_leave(struct store_txn *txn, const char *lane, struct key due);
+/* Everything but the counts. */
 int ledger_write(struct store_txn *txn, const struct lane_record *record);
 /* A lane's record; counted anew when it does not check out. Absent lanes
  * come out empty. */

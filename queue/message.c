@@ -3,6 +3,7 @@
  */
 #include "queue/message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,50 @@ void message_relane(struct buffer *out, const char *id,
 	record_seal(out, RECORD_MESSAGE, id, 0);
 }
 
+void reason_of(const struct progress *progress, struct lane_reason *out)
+{
+	const struct attempt *last = progress_last(progress);
+
+	memset(out, 0, sizeof(*out));
+	if (!last)
+		return;
+	out->since = last->at;
+	memcpy(out->status, last->status, sizeof(out->status));
+	snprintf(out->text, sizeof(out->text), "%.*s", LANE_REASON_MAX - 1,
+		 last->text);
+}
+
+static bool is_named(unsigned reason)
+{
+	return reason > REASON_ON_HOLD && reason < REASON_OTHERS;
+}
+
+static void pack_reason(struct buffer *out, unsigned number,
+			const struct lane_reason *reason)
+{
+	pack_u64(out, reason->count);
+	if (!reason->count)
+		return;
+	pack_u64(out, (uint64_t)reason->since);
+	if (!is_named(number))
+		return;
+	pack_text(out, reason->status);
+	pack_text(out, reason->text);
+}
+
+static void unpack_reason(struct unpack *in, unsigned number,
+			  struct lane_reason *reason)
+{
+	reason->count = unpack_u64(in);
+	if (!reason->count)
+		return;
+	reason->since = (int64_t)unpack_u64(in);
+	if (!is_named(number))
+		return;
+	unpack_field(in, reason->status, sizeof(reason->status));
+	unpack_field(in, reason->text, sizeof(reason->text));
+}
+
 void lane_pack(struct buffer *out, const struct lane_record *lane)
 {
 	record_begin(out);
@@ -138,6 +183,8 @@ void lane_pack(struct buffer *out, const struct lane_record *lane)
 	pack_text(out, lane->status);
 	pack_text(out, lane->host);
 	pack_text(out, lane->text);
+	for (unsigned i = 0; i < LANE_REASONS; i++)
+		pack_reason(out, i, &lane->reasons[i]);
 	record_seal(out, RECORD_LANE, NULL, 0);
 }
 
@@ -157,5 +204,7 @@ int lane_unpack(struct view raw, struct lane_record *out)
 	unpack_field(&in, out->status, sizeof(out->status));
 	unpack_field(&in, out->host, sizeof(out->host));
 	unpack_field(&in, out->text, sizeof(out->text));
+	for (unsigned i = 0; i < LANE_REASONS; i++)
+		unpack_reason(&in, i, &out->reasons[i]);
 	return unpack_is_whole(&in) ? 0 : -1;
 }

@@ -104,12 +104,40 @@ int progress_unpack(struct view raw, const char *id, struct progress *out);
 
 /* --- L ------------------------------------------------------------- */
 
+/* When a job is due that waits for no time, but to be released. */
+#define TIME_NEVER INT64_MAX
+
+/*
+ * Why the jobs of a lane wait, and how many for each reason.  A reason
+ * keeps its number while any job has it; the number stands in the job's
+ * D entry, so that it is always the right count that goes down.
+ */
+enum {
+	LANE_REASONS = 16,
+	REASON_UNTRIED = 0, /* with the lane, never tried itself */
+	REASON_ON_HOLD = 1,
+	REASON_OTHERS = 15, /* all that found no number left */
+	LANE_REASON_MAX = 96,
+};
+
+struct lane_reason {
+	uint64_t count;
+	int64_t since;      /* seconds; of the first job that had it */
+	char status[12];    /* these two for the others only: between
+	                     * ON_HOLD and OTHERS */
+	char text[LANE_REASON_MAX];
+};
+
+/* What a job waits for, as the last attempt says; count is 0. */
+void reason_of(const struct progress *progress, struct lane_reason *out);
+
 struct lane_record {
 	char name[LANE_NAME_MAX + 1];
 	int64_t due;         /* ms, spool clock; 0: never backed off */
 	uint32_t failures;   /* in a row */
 	int64_t since;       /* seconds; of the first of them */
-	uint64_t jobs;       /* in held */
+	uint64_t jobs;       /* in held; the sum of ... */
+	struct lane_reason reasons[LANE_REASONS];
 	char notice_id[MESSAGE_ID_LEN + 1]; /* up to here delays are noticed */
 	char status[12];     /* the last thing that a host did to us */
 	char host[ATTEMPT_TEXT_MAX];

@@ -102,7 +102,7 @@ static void put_new(struct moving *m, struct edit *edit, size_t lead)
 	const char *lane = m->lanes[lead]->name;
 	const char *id = part->message->envelope->id;
 	uint32_t number = part->progress.open[lead].index;
-	struct buffer record = { NULL, 0, 0, 0 }, nothing = record;
+	struct buffer record = { NULL, 0, 0, 0 };
 
 	/* Who stays in the lane keeps the key. */
 	if (m->lanes[lead] == part->job.lane)
@@ -117,8 +117,7 @@ static void put_new(struct moving *m, struct edit *edit, size_t lead)
 	progress_pack(&record, &new, lane, id, number);
 	edit_move(edit, lane, id, number);
 	edit_put(edit, key_job(lane, id, number), &record);
-	edit_put(edit, key_due(lane, new.due, id, number), &nothing);
-	edit_count(edit, lane, 1);
+	edit_due(edit, lane, id, number, &new);
 	new.log = NULL;
 	progress_clear(&new);
 }
@@ -131,11 +130,8 @@ static void start(struct moving *m)
 	struct edit *edit = edit_new(part->queue->store[HOME_FRESH], on_moved,
 				     m);
 
-	if (part->home == HOME_HELD) {
-		edit_delete(edit, key_due(lane, part->progress.due, id,
-					  part->number));
-		edit_count(edit, lane, -1);
-	}
+	if (part->home == HOME_HELD)
+		edit_undue(edit, lane, id, part->number, part->progress.due);
 	for (size_t i = 0; i < part->progress.open_count; i++)
 		if (leads(m, i))
 			put_new(m, edit, i);

@@ -105,11 +105,9 @@ static void put_aside(struct queue *queue, struct lane *lane,
 	*bad = (struct bad_job){ queue, lane, *found };
 	lane->entering++;
 	lane->asides++;
-	edit_quarantine(edit, lane->name, key->id, key->part,
-			found->home == HOME_HELD);
+	edit_quarantine(edit, lane->name, key->id, key->part);
 	if (found->home == HOME_HELD)
-		edit_delete(edit, key_due(lane->name, key->due, key->id,
-					  key->part));
+		edit_undue(edit, lane->name, key->id, key->part, key->due);
 	queue_put(queue, found->home, edit);
 	log_aside(key->id, lane);
 }
@@ -131,12 +129,10 @@ void part_put_aside(struct part *part)
 	struct edit *edit = edit_new(NULL, on_part_aside, part);
 	const char *lane = part->job.lane->name;
 	const char *id = part->message->envelope->id;
-	bool is_held = part->home == HOME_HELD;
 
-	edit_quarantine(edit, lane, id, part->number, is_held);
-	if (is_held)
-		edit_delete(edit, key_due(lane, part->progress.due, id,
-					  part->number));
+	edit_quarantine(edit, lane, id, part->number);
+	if (part->home == HOME_HELD)
+		edit_undue(edit, lane, id, part->number, part->progress.due);
 	queue_put(part->queue, part->home, edit);
 	log_aside(id, part->job.lane);
 }

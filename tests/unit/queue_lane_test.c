@@ -6,12 +6,15 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "conf/rules.h"
+#include "queue/inner.h"
+#include "queue/ledger.h"
 
 /* Accepts many at once, without waiting for each. */
 static void accept_many(struct rig *rig, unsigned count, const char *to)
@@ -157,6 +160,62 @@ static void a_message_that_is_to_blame_stops_nobody(void **state)
 	/* Once each: what failed again waits again. */
 	rig_run(&rig, 0.3);
 	assert_null(queue_take(rig.queue, rig.lane));
+	rig_clear(&rig);
+}
+
+static struct lane_record read_lane(struct rig *rig, const char *lane)
+{
+	struct lane_record record;
+	struct store_txn *txn;
+
+	rig_settle(rig);
+	assert_int_equal(store_read(rig->queue->store[HOME_HELD], &txn), 0);
+	assert_int_equal(ledger_read(txn, lane, &record), 0);
+	store_abort(txn);
+	return record;
+}
+
+static void what_waits_is_counted_by_its_reason(void **state)
+{
+	enum { COUNT = 20, NAMED = REASON_OTHERS - REASON_ON_HOLD - 1 };
+	struct job *jobs[COUNT];
+	struct lane_record lane;
+	struct rig rig;
+	char text[32];
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	accept_many(&rig, COUNT + 2, "b@one");
+	for (int i = 0; i < COUNT; i++)
+		jobs[i] = rig_take(&rig);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(text, sizeof(text), "450 busy %d", i);
+		rig_finish(&rig, jobs[i], OUTCOME_DEFERRED, BLAME_MESSAGE,
+			   "4.2.1", text);
+	}
+	lane = read_lane(&rig, "one");
+	assert_int_equal(lane.jobs, COUNT);
+	assert_int_equal(lane.reasons[REASON_UNTRIED].count, 0);
+	assert_int_equal(lane.reasons[REASON_OTHERS].count, COUNT - NAMED);
+	for (int i = REASON_ON_HOLD + 1; i < REASON_OTHERS; i++)
+		assert_int_equal(lane.reasons[i].count, 1);
+	queue_retry_all(rig.queue);
+	/* Those of fresh, then one that gets a reason of its own: that of the
+	 * first is free, and the next one shares it. */
+	for (int i = 0; i < 4; i++)
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED,
+			   BLAME_MESSAGE, "4.2.1", "450 all the same");
+	lane = read_lane(&rig, "one");
+	assert_int_equal(lane.jobs, COUNT + 2);
+	queue_retry_all(rig.queue);
+	for (int i = 0; i < COUNT + 2; i++)
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
+			   "2.0.0", "ok");
+	lane = read_lane(&rig, "one");
+	assert_int_equal(lane.jobs, 0);
+	for (int i = 0; i < LANE_REASONS; i++)
+		assert_int_equal(lane.reasons[i].count, 0);
 	rig_clear(&rig);
 }
 
@@ -361,6 +420,7 @@ int main(void)
 			a_dead_host_costs_one_write_and_holds_no_memory),
 		cmocka_unit_test(twenty_failures_at_once_are_one_step),
 		cmocka_unit_test(a_message_that_is_to_blame_stops_nobody),
+		cmocka_unit_test(what_waits_is_counted_by_its_reason),
 		cmocka_unit_test(what_is_given_back_comes_first),
 		cmocka_unit_test(recipients_have_fates_of_their_own),
 		cmocka_unit_test(jobs_move_when_their_lane_changes),
