@@ -163,10 +163,19 @@ static int probe(struct check *check, struct error *error)
 		.tls = tls_client_context(error),
 	};
 
+	bool is_shown;
+
 	if (settings.tls == NULL)
 		return EX_SOFTWARE;
 	probe_rows(&check->survey, &check->matrix);
+	is_shown = check->matrix.count > 0 && isatty(STDERR_FILENO);
+	if (is_shown)
+		fprintf(stderr, "asking %zu address%s ...",
+			check->matrix.count,
+			check->matrix.count == 1 ? "" : "es");
 	probe_run(&settings, &check->matrix);
+	if (is_shown)
+		fputs("\r\033[K", stderr);
 	tls_context_free(settings.tls);
 	return EX_OK;
 }

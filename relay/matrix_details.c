@@ -154,8 +154,8 @@ static void detail_judged_by(const struct matrix *matrix, struct buffer *out)
 	else
 		buffer_printf(
 			out,
-			"\nJudged by the prerequisites of the form, for want "
-			"of a policy: STARTTLS, a valid\ncertificate by %s, CN "
+			"\nJudged by the prerequisites of the form, by no "
+			"policy: STARTTLS, a valid\ncertificate by %s, CN "
 			"or SAN equal to the MX name\n",
 			policy->trust.path != NULL ? policy->trust.path
 						   : "no roots at all");
