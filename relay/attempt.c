@@ -409,6 +409,11 @@ bool attempt_is_committed(const struct attempt *a)
 	return a->client != NULL && client_is_committed(a->client);
 }
 
+bool attempt_is_underway(const struct attempt *a)
+{
+	return a->client != NULL && a->is_handed_over;
+}
+
 void attempt_break(struct attempt *a, const struct result *why)
 {
 	struct result result = *why;

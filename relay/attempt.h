@@ -47,6 +47,9 @@ double attempt_progress(const struct attempt *attempt);
 bool attempt_is_committed(const struct attempt *attempt);
 /* Ends it with this result for whoever has none; the callback comes. */
 void attempt_break(struct attempt *attempt, const struct result *why);
+/* A host was met and has the message in hand; else its route is looked up
+ * or a connection made ready. */
+bool attempt_is_underway(const struct attempt *attempt);
 /* True when nothing of the message has left yet: no result would be lost
  * if the job were given back untried. */
 bool attempt_is_untouched(const struct attempt *attempt);

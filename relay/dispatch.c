@@ -293,18 +293,6 @@ void dispatch_configure(struct dispatch *d, const struct conf *conf)
 	soon(d);
 }
 
-void dispatch_stop(struct dispatch *d)
-{
-	d->field.is_stopping = true;
-	close_idle(d);
-	ev_timer_stop(d->field.loop, &d->crowded);
-}
-
-size_t dispatch_active(const struct dispatch *d)
-{
-	return turns_active(d->turns);
-}
-
 /* Untried, unless a part of it was done or may have been. */
 static void abort_trip(struct dispatch *d, struct trip *trip)
 {
@@ -320,6 +308,32 @@ static void abort_trip(struct dispatch *d, struct trip *trip)
 	attempt_free(trip->attempt);
 	end_trip(trip, TURNS_UNDECIDED);
 	queue_return(d->field.queue, job);
+}
+
+/* What waits for DNS or for a connection has no host yet that could be left
+ * in the middle of a message: it need not be waited for. */
+static void abort_waiting(struct dispatch *d)
+{
+	struct trip *trip, *next;
+
+	for (trip = d->trips; trip != NULL; trip = next) {
+		next = trip->next;
+		if (!attempt_is_underway(trip->attempt))
+			abort_trip(d, trip);
+	}
+}
+
+void dispatch_stop(struct dispatch *d)
+{
+	d->field.is_stopping = true;
+	close_idle(d);
+	abort_waiting(d);
+	ev_timer_stop(d->field.loop, &d->crowded);
+}
+
+size_t dispatch_active(const struct dispatch *d)
+{
+	return turns_active(d->turns);
 }
 
 void dispatch_free(struct dispatch *d)

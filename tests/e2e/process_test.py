@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import time
 
 import processes
 import relay as relays
+import sink as sinks
 import zones
 from harness import case, case_for, equal, has, need, need_root, run
 
@@ -155,6 +157,29 @@ def sigterm_ends_at_the_limit(lab):
     taken = time.monotonic() - start
     busy.close()
     assert 0.5 < taken < 4, taken
+
+
+@case
+def sigterm_does_not_wait_for_what_has_no_host_yet(lab):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        stalled = lab.sink(script={"greeting": sinks.stall})
+        port = silent.getsockname()[1]
+        relay = lab.relay(lab.gateway("slow.example", stalled),
+                          resolver=f'{{ "127.0.0.1:{port}" }}',
+                          stop_limit="60s")
+        ids = [relay.send("", f"b@{domain}")
+               for domain in ("slow.example", "example.net")]
+        relay.wait("attempt")
+        start = time.monotonic()
+        equal(relay.stop(), 0)
+        assert time.monotonic() - start < 5
+        # Untried: due at once, not after a pause.
+        sink = lab.sink()
+        relay.configure(policy(lab, sink))
+        relay.start()
+        for identity in ids:
+            relay.wait("delivered", id=identity, timeout=5)
 
 
 @case

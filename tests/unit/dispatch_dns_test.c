@@ -22,7 +22,8 @@ struct dns_query {
 
 static struct ev_loop *dns_loop;
 static enum dns_kind dns_says[64]; /* by type */
-static unsigned dns_asked;
+static unsigned dns_asked, dns_cancelled;
+static bool dns_hangs;
 
 static void on_dns(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -57,12 +58,14 @@ struct dns_query *dns_ask(struct dns *dns, enum dns_type type,
 	query->type = type;
 	ev_timer_init(&query->timer, on_dns, 0., 0.);
 	query->timer.data = query;
-	ev_timer_start(dns_loop, &query->timer);
+	if (!dns_hangs)
+		ev_timer_start(dns_loop, &query->timer);
 	return query;
 }
 
 void dns_cancel(struct dns_query *query)
 {
+	dns_cancelled++;
 	ev_timer_stop(dns_loop, &query->timer);
 	free(query);
 }
@@ -97,6 +100,31 @@ static void the_route_comes_from_dns(void **state)
 	field_expect(f, DEFERRED, 1, 5);
 }
 
+static void a_stop_does_not_wait_for_dns(void **state)
+{
+	struct field *f = *state;
+
+	dns_loop = f->rig.loop;
+	dns_hangs = true;
+	field_begin(f);
+	field_send(f, "one@a.test");
+	rig_run(&f->rig, 0.2);
+	assert_int_equal(dispatch_active(f->dispatch), 1);
+	dispatch_stop(f->dispatch);
+	assert_int_equal(dispatch_active(f->dispatch), 0);
+	assert_int_equal(dns_cancelled, 1);
+	dispatch_free(f->dispatch);
+	f->dispatch = NULL;
+	queue_close(f->rig.queue);
+	/* the next worker asks again */
+	dns_hangs = false;
+	dns_says[DNS_MX] = dns_says[DNS_A] = DNS_DATA;
+	dns_says[DNS_AAAA] = DNS_ERROR;
+	field_begin(f);
+	f->rig.conf.mx_port = f->sinks[0].port;
+	field_expect(f, DELIVERED, 1, 5);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(name, field_set_up, field_tear_down)
 
@@ -104,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(the_route_comes_from_dns),
+		CASE(a_stop_does_not_wait_for_dns),
 	};
 	int failed;
 

@@ -372,6 +372,9 @@ static void a_stop_gives_back_what_is_untouched(void **state)
 	field_send(f, "one@a.test");
 	rig_run(&f->rig, 0.2);
 	assert_int_equal(dispatch_active(f->dispatch), 1);
+	/* there is nothing in hand that a stop would have to wait for */
+	dispatch_stop(f->dispatch);
+	assert_int_equal(dispatch_active(f->dispatch), 0);
 	dispatch_free(f->dispatch);
 	f->dispatch = NULL;
 	queue_close(f->rig.queue);
