@@ -162,7 +162,6 @@ static int probe(struct check *check, struct error *error)
 		.limit = check->order->limit,
 		.tls = tls_client_context(error),
 	};
-
 	bool is_shown;
 
 	if (settings.tls == NULL)

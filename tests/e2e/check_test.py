@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import subprocess
+import time
 
 import relay as relays
 import zones
@@ -262,6 +263,18 @@ def a_gateway_that_falls_silent_ends_with_the_limit(lab):
     done = Run(conf, "tuv.com", "--json", "--time-limit", "2")
     equal(done.letters(), ["OF------", "OOOOOOOO"], done.text)
     has(done.json["gateways"][0]["reason"], "2 s")
+
+
+@case
+def gateways_are_asked_side_by_side(lab):
+    def wait(_session, _argument):
+        time.sleep(0.5)
+    sinks = [lab.sink("good", script={"greeting": wait}) for _ in range(20)]
+    conf = configure(lab, lab.verified("tuv.com", *sinks))
+    start = time.monotonic()
+    done = Run(conf, "tuv.com", "--json")
+    equal(done.letters(), ["OOOOOOOO"] * 20)
+    assert time.monotonic() - start < 8, "one after the other"
 
 
 ZONE = """$ORIGIN partner.test.
