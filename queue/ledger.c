@@ -76,26 +76,6 @@ static int put(struct store_txn *txn, const struct lane_record *record)
 	return rc;
 }
 
-/* The reason's number, given to it if need be. */
-static unsigned number_for(struct lane_record *lane,
-			   const struct lane_reason *reason, bool is_on_hold)
-{
-	unsigned spare = REASON_OTHERS;
-
-	if (is_on_hold)
-		return REASON_ON_HOLD;
-	if (!*reason->status && !*reason->text)
-		return REASON_UNTRIED;
-	for (unsigned i = REASON_OTHERS - 1; i > REASON_ON_HOLD; i--) {
-		if (!lane->reasons[i].count)
-			spare = i;
-		else if (!strcmp(lane->reasons[i].text, reason->text) &&
-			 !strcmp(lane->reasons[i].status, reason->status))
-			return i;
-	}
-	return spare;
-}
-
 static int count_in(struct store_txn *txn, const char *name,
 		    const struct lane_reason *reason, bool is_on_hold,
 		    unsigned char *number)
@@ -106,7 +86,8 @@ static int count_in(struct store_txn *txn, const char *name,
 
 	if (rc)
 		return rc;
-	*number = (unsigned char)number_for(&lane, reason, is_on_hold);
+	*number = is_on_hold ? REASON_ON_HOLD :
+			       (unsigned char)reason_number(&lane, reason);
 	entry = &lane.reasons[*number];
 	if (!entry->count) {
 		*entry = *reason;

@@ -140,6 +140,25 @@ void reason_of(const struct progress *progress, struct lane_reason *out)
 		 last->text);
 }
 
+unsigned reason_number(const struct lane_record *lane,
+		       const struct lane_reason *reason)
+{
+	unsigned spare = REASON_OTHERS;
+
+	if (!*reason->status && !*reason->text)
+		return REASON_UNTRIED;
+	for (unsigned i = REASON_OTHERS - 1; i > REASON_ON_HOLD; i--) {
+		const struct lane_reason *has = &lane->reasons[i];
+
+		if (!has->count)
+			spare = i;
+		else if (!strcmp(has->text, reason->text) &&
+			 !strcmp(has->status, reason->status))
+			return i;
+	}
+	return spare;
+}
+
 static bool is_named(unsigned reason)
 {
 	return reason > REASON_ON_HOLD && reason < REASON_OTHERS;

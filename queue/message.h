@@ -144,6 +144,10 @@ struct lane_record {
 	char text[ATTEMPT_TEXT_MAX];
 };
 
+/* The number that the reason has in the lane, or that it gets there. */
+unsigned reason_number(const struct lane_record *lane,
+		       const struct lane_reason *reason);
+
 void lane_pack(struct buffer *out, const struct lane_record *lane);
 int lane_unpack(struct view raw, struct lane_record *out);
 

@@ -173,6 +173,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	if (queue->next_look <= now) {
 		queue->next_look = now + ADOPT_EVERY;
 		adopt_look(queue);
+		for (int home = 0; home < HOMES; home++)
+			store_check_readers(queue->store[home]);
 	}
 	queue_set_timer(queue);
 }

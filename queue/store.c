@@ -342,6 +342,75 @@ struct store *store_open(const char *folder, uint64_t map, struct error *error)
 	return NULL;
 }
 
+/* What is missing at the end must be free pages; they are not written. */
+static int check_reader_length(struct store *store, struct error *error)
+{
+	MDB_envinfo info;
+	struct stat st;
+	size_t have, free_pages;
+	int fd;
+
+	mdb_env_info(store->env, &info);
+	store->map = info.me_mapaddr;
+	if (mdb_env_get_fd(store->env, &fd) || fstat(fd, &st))
+		return error_errno(error, "data.mdb");
+	have = (size_t)st.st_size / store->page;
+	if (have > info.me_last_pgno ||
+	    (!count_free(store, have, &free_pages) &&
+	     free_pages >= info.me_last_pgno + 1 - have))
+		return 0;
+	return error_set(error, "data.mdb is damaged: pages are missing at its "
+			 "end");
+}
+
+static int open_reader_env(struct store *store, const char *folder)
+{
+	MDB_stat st;
+	MDB_txn *txn;
+	int dead, rc = mdb_env_create(&store->env);
+
+	if (!rc)
+		rc = mdb_env_open(store->env, folder, MDB_RDONLY | MDB_NOTLS,
+				  0600);
+	if (!rc)
+		rc = mdb_reader_check(store->env, &dead);
+	if (!rc)
+		rc = mdb_env_stat(store->env, &st);
+	if (rc)
+		return rc;
+	store->page = st.ms_psize;
+	rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+	if (rc)
+		return rc;
+	rc = mdb_dbi_open(txn, NULL, 0, &store->dbi);
+	if (!rc)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+struct store *store_open_reader(const char *folder, struct error *error)
+{
+	struct store *store = must_alloc(sizeof(*store));
+	int rc = open_reader_env(store, folder);
+
+	if (rc)
+		error_set(error, "%s: %s", folder, mdb_strerror(rc));
+	else if (!check_reader_length(store, error))
+		return store;
+	else
+		error_prefix(error, "%s", folder);
+	store_close(store);
+	return NULL;
+}
+
+void store_check_readers(struct store *store)
+{
+	int dead;
+
+	mdb_reader_check(store->env, &dead);
+}
+
 void store_close(struct store *store)
 {
 	if (!store)

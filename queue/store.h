@@ -24,7 +24,12 @@ struct store_cursor;
  */
 struct store *store_open(const char *folder, uint64_t map,
 			 struct error *error);
+/* Opens what is there to be read only, beside the process that has it or
+ * without one; only its owner may, for its lock file is written to. */
+struct store *store_open_reader(const char *folder, struct error *error);
 void store_close(struct store *store);
+/* Forgets readers that died: what they read would stay for ever. */
+void store_check_readers(struct store *store);
 
 bool store_is_absent(int code);
 /* The map or the disk is full: what is there stays good. */
