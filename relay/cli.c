@@ -5,6 +5,7 @@
 #include "relay/cli.h"
 
 #include "relay/partner.h"
+#include "relay/queue_verbs.h"
 #include "relay/verbs.h"
 
 #include <string.h>
@@ -62,6 +63,21 @@ const struct cli_verb cli_verbs[] = {
 	  "form, section 4 to the one who filled it in; default\nis what is "
 	  "filled. Exit status 0, or 65 when no policy can be made of it, 66 "
 	  "when\nit cannot be read.", partner_import },
+	{ "queue list", "[--domain D|--sender A|--messages]",
+	  "what waits, for whom, and why",
+	  "Destinations in the order of their names, each with what its mail "
+	  "waits for, or\nmessages one by one. A page of 50 at a time: --limit "
+	  "N, --after WHERE (the page\nbefore says where), --all. --json for "
+	  "programs. The relay may run or not, and is\nnot disturbed.",
+	  verb_queue_list },
+	{ "queue show", "ID", "one message: envelope, recipients, attempts",
+	  "Who waits, since when and what for, and the first and the last "
+	  "seven attempts with\nthe reply and what was demanded and proved of "
+	  "TLS. --json for programs. Exit\nstatus 66 when there is no such "
+	  "message.", verb_queue_show },
+	{ "queue cat", "ID", "the message itself, byte by byte",
+	  "Writes the message as it is stored to standard output. Exit status "
+	  "66 when there\nis no such message.", verb_queue_cat },
 };
 
 const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

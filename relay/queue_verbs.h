@@ -1,0 +1,11 @@
+/*
+ * The `postern queue` commands, one function each (docs/queue.md).
+ */
+#ifndef RELAY_QUEUE_VERBS_H
+#define RELAY_QUEUE_VERBS_H
+
+int verb_queue_list(const char *conf_path, int argc, char **argv);
+int verb_queue_show(const char *conf_path, int argc, char **argv);
+int verb_queue_cat(const char *conf_path, int argc, char **argv);
+
+#endif
