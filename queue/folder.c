@@ -70,6 +70,13 @@ int folder_make(const char *path, struct error *error)
 	return check(path, error);
 }
 
+int folder_rename(const char *from, const char *to, struct error *error)
+{
+	if (rename(from, to))
+		return error_errno(error, "%s", to);
+	return sync_parent(to, error);
+}
+
 /* 1 locked (*fd), 0 held by somebody else, -1 failed. */
 static int try_lock(const char *path, bool makes, int *fd,
 		    struct error *error)

@@ -14,6 +14,9 @@ enum { FOLDER_MAX = 4096, FOLDER_WORKERS_MAX = 1024 };
  * otherwise it must be a folder of ours that we can write to. */
 int folder_make(const char *path, struct error *error);
 int folder_sync(const char *path, struct error *error);
+/* Under its new name for good: the folder that both names are in (one for
+ * both) is synced. */
+int folder_rename(const char *from, const char *to, struct error *error);
 
 struct folder {
 	int lock;

@@ -31,6 +31,13 @@ struct store_cursor {
 	MDB_cursor *cursor;
 };
 
+#define DATA_FILE "/data.mdb"
+#define LOCK_FILE "/lock.mdb"
+#define DRAFT     ".new"
+
+/* What LMDB's lock file takes, for its default of 126 readers. */
+enum { LOCK_SIZE = 8192, PATH_ROOM = FOLDER_MAX + 32 };
+
 /* LMDB's table of free pages is database 0 (as in mdb_stat -f). */
 enum { FREE_DBI = 0 };
 
@@ -294,6 +301,22 @@ static int open_dbi(struct store *store)
 	return mdb_txn_commit(txn);
 }
 
+/* Pages of the lock file that find no room when they are first touched
+ * raise SIGBUS: they are asked for before. */
+static int reserve_locks(const char *folder)
+{
+	char path[PATH_ROOM];
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "%s" LOCK_FILE, folder);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno;
+	rc = posix_fallocate(fd, 0, LOCK_SIZE);
+	close(fd);
+	return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
+}
+
 /* A copy of this process that was killed may have left its readers. */
 static int open_env(struct store *store, const char *folder, uint64_t map)
 {
@@ -306,6 +329,8 @@ static int open_env(struct store *store, const char *folder, uint64_t map)
 		map = SIZE_MAX / 4;
 	rc = mdb_env_set_mapsize(store->env, (size_t)map);
 	if (!rc)
+		rc = reserve_locks(folder);
+	if (!rc)
 		rc = mdb_env_open(store->env, folder, MDB_NOTLS, 0600);
 	if (!rc)
 		rc = mdb_reader_check(store->env, &dead);
@@ -316,27 +341,79 @@ static int open_env(struct store *store, const char *folder, uint64_t map)
 	return rc;
 }
 
-struct store *store_open(const char *folder, uint64_t map, struct error *error)
+static int open_in(struct store *store, const char *folder, uint64_t map,
+		   struct error *error)
+{
+	int rc = open_env(store, folder, map);
+
+	if (rc)
+		return error_set(error, "%s: %s", folder, mdb_strerror(rc));
+	if (check_length(store, error))
+		return error_prefix(error, "%s", folder);
+	rc = open_dbi(store);
+	return rc ? error_set(error, "%s: %s", folder, mdb_strerror(rc)) : 0;
+}
+
+static void remove_files(const char *folder)
+{
+	static const char *const files[] = { DATA_FILE, LOCK_FILE };
+	char path[PATH_ROOM];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", folder, files[i]);
+		unlink(path);
+	}
+}
+
+static int make_in(const char *folder, uint64_t map, struct error *error)
 {
 	struct store *store = must_alloc(sizeof(*store));
 	int rc = folder_make(folder, error);
 
-	if (rc) {
-		free(store);
+	if (!rc)
+		rc = open_in(store, folder, map, error);
+	if (!rc && mdb_env_sync(store->env, 1))
+		rc = error_set(error, "%s cannot be synced", folder);
+	store_close(store);
+	return rc ? rc : folder_sync(folder, error);
+}
+
+/* Under its name only when it is whole and durable. */
+static int make(const char *folder, uint64_t map, struct error *error)
+{
+	char draft[FOLDER_MAX + sizeof(DRAFT)];
+
+	snprintf(draft, sizeof(draft), "%s" DRAFT, folder);
+	remove_files(draft);
+	if (make_in(draft, map, error))
+		return -1;
+	/* An empty folder may stand there. */
+	remove_files(folder);
+	return folder_rename(draft, folder, error);
+}
+
+static bool is_there(const char *folder)
+{
+	char path[PATH_ROOM];
+
+	snprintf(path, sizeof(path), "%s" DATA_FILE, folder);
+	return !access(path, F_OK);
+}
+
+struct store *store_open(const char *folder, uint64_t map, struct error *error)
+{
+	struct store *store;
+
+	if (strlen(folder) >= FOLDER_MAX) {
+		error_set(error, "%s: too long", folder);
 		return NULL;
 	}
-	rc = open_env(store, folder, map);
-	if (rc)
-		error_set(error, "%s: %s", folder, mdb_strerror(rc));
-	else if (check_length(store, error))
-		rc = error_prefix(error, "%s", folder);
-	else if ((rc = open_dbi(store)))
-		error_set(error, "%s: %s", folder, mdb_strerror(rc));
-	/* New files are not there after a power cut unless their folder is
-	 * synced. */
-	else
-		rc = folder_sync(folder, error);
-	if (!rc)
+	if (!is_there(folder) && make(folder, map, error))
+		return NULL;
+	if (folder_make(folder, error))
+		return NULL;
+	store = must_alloc(sizeof(*store));
+	if (!open_in(store, folder, map, error))
 		return store;
 	store_close(store);
 	return NULL;
@@ -415,6 +492,7 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	mdb_env_close(store->env);
+	if (store->env)
+		mdb_env_close(store->env);
 	free(store);
 }

@@ -18,9 +18,10 @@ struct store_txn;
 struct store_cursor;
 
 /*
- * Opens (or makes, then with folder and parent synced) the environment in
- * a folder.  `map` is address space, not disk.  Before anything of the
- * tree is read, the file's size is held against the newest meta page.
+ * Opens the environment in a folder, or makes both: beside it first, as
+ * `folder.new`, so that a power cut leaves a whole one or none.  `map` is
+ * address space, not disk.  Before anything of the tree is read, the
+ * file's size is held against the newest meta page.
  */
 struct store *store_open(const char *folder, uint64_t map,
 			 struct error *error);
