@@ -176,11 +176,13 @@ static void find_resolvers(struct reading *r)
 /* Pins alone prove the key, and ask for no chain. */
 static bool needs_roots(const struct policy *policy)
 {
+	bool is_judging = policy->tls == TLS_VERIFY ||
+			  policy->would == TLS_VERIFY ||
+			  policy->inbound == INBOUND_TLS_VERIFY;
 	bool is_pins_only = policy->pin_count && !policy->names.count &&
 			    !policy->names_mx && !policy->issuer.count;
 
-	return policy->tls == TLS_VERIFY && !policy->trust.path &&
-	       !is_pins_only;
+	return is_judging && !policy->trust.path && !is_pins_only;
 }
 
 /* Debian, Ubuntu, Arch, OpenWrt; Fedora, RHEL (twice); openSUSE; Alpine and
@@ -222,7 +224,7 @@ static int find_roots(struct reading *r)
 	for (size_t i = 0; i < ROOT_PLACES; i++)
 		if (!blob_read(r, root_places[i], &r->conf->system_trust))
 			return 0;
-	return error_set(r->error, "%s: policy \"%s\" says tls = verify, but "
+	return error_set(r->error, "%s: policy \"%s\" wants certificates verified, but "
 			 "this system has no root certificates (%s and the "
 			 "like); install ca-certificates, or write trust = "
 			 "FILE", asking->where, asking->title, root_places[0]);

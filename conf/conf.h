@@ -30,6 +30,8 @@ struct conf_blob {
 };
 
 enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY };
+/* What mail from a partner must come with (`inbound`). */
+enum inbound_tls { INBOUND_TLS_NONE, INBOUND_TLS_REQUIRED, INBOUND_TLS_VERIFY };
 enum tls_version { TLS_ANY = 0, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
 
 /* One next hop as configured: `host:port` or `smtps://host:port`. */
@@ -40,6 +42,8 @@ struct gateway {
 	bool is_address;
 	struct net_address address; /* when is_address */
 };
+
+struct certificate;
 
 /*
  * The policy record of a destination.  One record serves delivery, the
@@ -53,6 +57,10 @@ struct policy {
 	struct gateway *gateways;
 	size_t gateway_count;
 	enum tls_level tls;
+	enum tls_level would;   /* TLS_VERIFY: judged and told by that, too,
+				 * without any bearing; TLS_NONE: no dry run */
+	uint32_t bounce_after;  /* on-failure: an unmet demand fails after so
+				 * many seconds; 0: at the lifetime's end */
 	struct strings names;   /* canonical; what the certificate must bear */
 	bool names_mx;          /* names = { mx }: trust unsigned MX names */
 	struct strings issuer;  /* CN (or O) of a verified CA above the leaf */
@@ -62,6 +70,10 @@ struct policy {
 	struct strings mx;      /* patterns an MX name may match */
 	enum tls_version min_tls;
 	char *sni;              /* NULL: the host connected to */
+	const struct certificate *certificate; /* shown to gateways that ask
+						* for one; NULL: none */
+	enum inbound_tls inbound;
+	struct strings inbound_names; /* canonical; none: names */
 	char *user;             /* credentials for AUTH, both or neither */
 	char *password;
 	bool password_is_exposed; /* everybody may read password-file */

@@ -187,8 +187,8 @@ static int parse_listen(struct reading *r, struct place at, const char *text,
 	return 0;
 }
 
-static const struct certificate *find_certificate(const struct conf *conf,
-						  const char *title)
+const struct certificate *certificate_find(const struct conf *conf,
+					   const char *title)
 {
 	for (size_t i = 0; i < conf->certificate_count; i++)
 		if (!strcmp(conf->certificates[i].title, title))
@@ -206,7 +206,7 @@ static int read_listener(struct reading *r, const struct section *section,
 		rc = options_apply(r, listen_options, section, &words);
 	words.listener.normalises_newlines = words.newlines;
 	if (!rc && words.certificate) {
-		words.listener.certificate = find_certificate(
+		words.listener.certificate = certificate_find(
 			r->conf, words.certificate);
 		if (!words.listener.certificate)
 			rc = option_fault(r, section_find(section,

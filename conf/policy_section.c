@@ -1,7 +1,6 @@
 /*
- * Policies: what a partner's agreement says, and that it holds together.
- * A policy that asks for something which its level does not check must not
- * start, for its operator believes to be safe.
+ * Policies: what a partner's agreement says, and whom each is for.  That it
+ * holds together is asked in policy_check.c.
  */
 #include "conf/sections.h"
 
@@ -88,14 +87,28 @@ static int set_gateways(struct reading *r, const struct option *option,
 	return 0;
 }
 
+static int add_name(struct reading *r, const struct option *option,
+		    const struct word *word, struct strings *names)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	struct net_address address;
+	struct error why;
+
+	if (strchr(word->text, '*'))
+		return option_wrong(r, option, word, "must be the name that "
+				    "the certificate bears, without a *");
+	if (!net_parse(view_of(word->text), &address) ||
+	    domain_canonical(view_of(word->text), name, &why))
+		return option_wrong(r, option, word, "must be a host name");
+	strings_add(names, must_strdup(name));
+	return 0;
+}
+
 /* Host names; `mx` alone trusts the MX names of unsigned DNS. */
 static int set_names(struct reading *r, const struct option *option,
 		     const struct setting *setting, void *base)
 {
 	struct policy *policy = base;
-	char name[ADDR_DOMAIN_MAX + 1];
-	struct net_address address;
-	struct error why;
 
 	for (size_t i = 0; i < setting->count; i++) {
 		const struct word *word = &setting->words[i];
@@ -107,15 +120,26 @@ static int set_names(struct reading *r, const struct option *option,
 		if (!strcmp(word->text, "mx"))
 			return option_wrong(r, option, word, "stands alone, as "
 					    "names = { mx }, or not at all");
-		if (strchr(word->text, '*'))
+		if (add_name(r, option, word, &policy->names))
+			return -1;
+	}
+	return 0;
+}
+
+static int set_inbound_names(struct reading *r, const struct option *option,
+			     const struct setting *setting, void *base)
+{
+	struct policy *policy = base;
+
+	for (size_t i = 0; i < setting->count; i++) {
+		const struct word *word = &setting->words[i];
+
+		if (!strcmp(word->text, "mx"))
 			return option_wrong(r, option, word, "must be the name "
-					    "that the certificate bears, "
-					    "without a *");
-		if (!net_parse(view_of(word->text), &address) ||
-		    domain_canonical(view_of(word->text), name, &why))
-			return option_wrong(r, option, word, "must be a host "
-					    "name");
-		strings_add(&policy->names, must_strdup(name));
+					    "that the certificate of a client "
+					    "bears; clients have no MX");
+		if (add_name(r, option, word, &policy->inbound_names))
+			return -1;
 	}
 	return 0;
 }
@@ -199,12 +223,69 @@ static int set_password(struct reading *r, const struct option *option,
 	return 0;
 }
 
+/* `defer`, or `bounce-after` and a duration. */
+static int set_on_failure(struct reading *r, const struct option *option,
+			  const struct setting *setting, void *base)
+{
+	static const char bounce[] = "bounce-after";
+	const struct word *word = option_word(r, option, setting);
+	struct view rest;
+	struct word duration;
+	const struct setting as_duration = {
+		.count = 1, .words = &duration, .at = setting->at,
+	};
+	int rc;
+
+	if (!word)
+		return -1;
+	if (!strcmp(word->text, "defer"))
+		return 0;
+	rest = view_of(word->text);
+	if (!view_starts_fold(rest, VIEW(bounce)) ||
+	    rest.len == strlen(bounce) || word->text[strlen(bounce)] != ' ')
+		return option_wrong(r, option, word, "must be defer, or "
+				    "\"bounce-after DURATION\" as in "
+				    "\"bounce-after 4h\"");
+	duration = (struct word){
+		.text = view_string(view_trim(view_from(rest, strlen(bounce)))),
+		.at = word->at,
+	};
+	rc = set_seconds(r, option, &as_duration, base);
+	free(duration.text);
+	return rc;
+}
+
+static int set_certificate(struct reading *r, const struct option *option,
+			   const struct setting *setting, void *base)
+{
+	const struct word *word = option_word(r, option, setting);
+	struct policy *policy = base;
+
+	if (!word)
+		return -1;
+	policy->certificate = certificate_find(r->conf, word->text);
+	return policy->certificate ? 0 :
+				     option_wrong(r, option, word, "there is "
+						  "no certificate of that "
+						  "title");
+}
+
 static const struct choice levels[] = {
 	{ "none",    TLS_NONE	 },
 	{ "may",     TLS_MAY	 },
 	{ "encrypt", TLS_ENCRYPT },
 	{ "verify",  TLS_VERIFY	 },
 	{ NULL,	     0		 },
+};
+static const struct choice dry_runs[] = {
+	{ "verify", TLS_VERIFY },
+	{ NULL,	    0	       },
+};
+static const struct choice inbounds[] = {
+	{ "none",     INBOUND_TLS_NONE	   },
+	{ "required", INBOUND_TLS_REQUIRED },
+	{ "verify",   INBOUND_TLS_VERIFY   },
+	{ NULL,	      0			   },
 };
 static const struct choice versions[] = {
 	{ "1.2", TLS_1_2 },
@@ -225,6 +306,9 @@ static const struct option options[] = {
 	{ "gateways",	   set_gateways, .at = 0 },
 	{ "tls",	   set_choice,	AT(tls), .by_default = "may",
 	  .choices = levels },
+	{ "would",	   set_choice,	AT(would), .choices = dry_runs },
+	{ "on-failure",	   set_on_failure, AT(bounce_after), .min = 1,
+	  .max = FOREVER },
 	{ "names",	   set_names, .at = 0 },
 	{ "issuer",	   set_strings,	AT(issuer) },
 	{ "trust",	   set_file,	AT(trust) },
@@ -232,6 +316,10 @@ static const struct option options[] = {
 	{ "mx",		   set_mx, .at = 0 },
 	{ "min-tls",	   set_choice,	AT(min_tls), .choices = versions },
 	{ "sni",	   set_host,	AT(sni) },
+	{ "certificate",   set_certificate, .at = 0 },
+	{ "inbound",	   set_choice,	AT(inbound), .by_default = "none",
+	  .choices = inbounds },
+	{ "inbound-names", set_inbound_names, .at = 0 },
 	{ "user",	   set_text,	AT(user), .max = SECRET_MAX },
 	{ "password-file", set_password, .at = 0 },
 	{ "family",	   set_choice,	AT(family), .by_default = "any",
@@ -246,97 +334,6 @@ static const struct option options[] = {
 static const struct grammar *const none[] = { NULL };
 const struct grammar policy_grammar = { "policy", options, none };
 
-/* Where an option of this section stands, or the section itself. */
-static struct place place_of(const struct section *section, const char *name)
-{
-	const struct setting *setting = section_find(section, name);
-
-	return setting ? setting->at : section->at;
-}
-
-/* What only `verify` checks must not be asked of a lower level. */
-static int check_level(struct reading *r, const struct section *section,
-		       const struct policy *policy)
-{
-	static const char *const demands[] = { "names", "issuer", "trust",
-					       "pins", "mx" };
-
-	if (policy->tls == TLS_VERIFY)
-		return 0;
-	for (size_t i = 0; i < sizeof(demands) / sizeof(*demands); i++)
-		if (section_find(section, demands[i]))
-			return option_fault(r, place_of(section, demands[i]),
-					    "%s asks for what tls = %s does "
-					    "not check; write tls = verify, "
-					    "or leave %s out", demands[i],
-					    levels[policy->tls].word,
-					    demands[i]);
-	if (policy->user || policy->password)
-		return option_fault(r, place_of(section, policy->user ?
-						"user" : "password-file"),
-				    "credentials may only go to a host that "
-				    "tls = verify has proven; this policy says "
-				    "tls = %s", levels[policy->tls].word);
-	return 0;
-}
-
-static int check_gateways(struct reading *r, const struct section *section,
-			  const struct policy *policy)
-{
-	struct place at = place_of(section, "gateways");
-
-	if (policy->gateway_count && policy->names_mx)
-		return option_fault(r, place_of(section, "names"), "names = "
-				    "{ mx } trusts MX names, but with gateways "
-				    "none are looked up; name what the "
-				    "certificate bears");
-	if (policy->gateway_count && policy->mx.count)
-		return option_fault(r, place_of(section, "mx"), "mx says which "
-				    "MX hosts to use, but with gateways none "
-				    "are looked up; leave one of them out");
-	for (size_t i = 0; i < policy->gateway_count; i++) {
-		const struct gateway *gateway = &policy->gateways[i];
-
-		if (gateway->is_tls_first && policy->tls == TLS_NONE)
-			return option_fault(r, at, "gateway %s port %u speaks "
-					    "TLS from the first byte, but this "
-					    "policy says tls = none",
-					    gateway->host,
-					    (unsigned)gateway->port);
-		if (gateway->is_address && policy->tls == TLS_VERIFY &&
-		    !policy->names.count && !policy->pin_count)
-			return option_fault(r, at, "gateway %s is an address, "
-					    "so tls = verify needs names (what "
-					    "the certificate bears) or pins",
-					    gateway->host);
-		if (gateway->is_address && policy->family &&
-		    policy->family != gateway->address.sa.any.sa_family)
-			return option_fault(r, place_of(section, "family"),
-					    "family excludes the gateway %s",
-					    gateway->host);
-	}
-	return 0;
-}
-
-static int check_policy(struct reading *r, const struct section *section,
-			const struct policy *policy)
-{
-	int source = policy->source.sa.any.sa_family;
-
-	if (!policy->user != !policy->password)
-		return option_fault(r, place_of(section, policy->user ?
-						"user" : "password-file"),
-				    "user and password-file go together; %s is "
-				    "missing", policy->user ? "password-file" :
-							      "user");
-	if (source && policy->family && source != policy->family)
-		return option_fault(r, place_of(section, "source"), "source is "
-				    "of another family than family says");
-	if (check_level(r, section, policy))
-		return -1;
-	return check_gateways(r, section, policy);
-}
-
 static int read_policy(struct reading *r, const struct section *section,
 		       struct policy *policy)
 {
@@ -349,7 +346,7 @@ static int read_policy(struct reading *r, const struct section *section,
 		return -1;
 	policy->has_lifetime = section_find(section, "lifetime");
 	policy->has_delay_notice = section_find(section, "delay-notice");
-	return check_policy(r, section, policy);
+	return policy_check(r, section, policy);
 }
 
 /* A pattern and who claims it. */
@@ -454,6 +451,7 @@ void policy_clear(struct policy *policy)
 	free(policy->pins);
 	strings_clear(&policy->patterns);
 	strings_clear(&policy->names);
+	strings_clear(&policy->inbound_names);
 	strings_clear(&policy->issuer);
 	strings_clear(&policy->mx);
 	blob_clear(&policy->trust);

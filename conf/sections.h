@@ -14,12 +14,20 @@ extern const struct grammar zone_grammar;
 extern const struct grammar lab_grammar;
 
 /* Each reads all sections of its kind; -1 with `file:line: ...`. */
+/* After certificates, which policies name, and listeners. */
 int policies_read(struct reading *r, const struct section *root);
 int certificates_read(struct reading *r, const struct section *root);
 /* After the certificates, which listeners name. */
 int listeners_read(struct reading *r, const struct section *root);
 int zones_read(struct reading *r, const struct section *root);
 int labs_read(struct reading *r, const struct section *root);
+
+/* That a policy which was read holds together. */
+int policy_check(struct reading *r, const struct section *section,
+		 const struct policy *policy);
+/* By its title; NULL: there is none. */
+const struct certificate *certificate_find(const struct conf *conf,
+					   const char *title);
 
 void policy_clear(struct policy *policy);
 void certificate_clear(struct certificate *certificate);

@@ -81,6 +81,32 @@ static void warn_of_loops(const struct conf *conf,
 	}
 }
 
+static bool offers_tls(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listener_count; i++)
+		if (conf->listeners[i].tls != LISTEN_NONE)
+			return true;
+	return false;
+}
+
+static void warn_of_inbound(const struct conf *conf,
+			    const struct policy *policy,
+			    const struct listener_of_warnings *to)
+{
+	if (policy->inbound == INBOUND_TLS_NONE)
+		return;
+	if (!offers_tls(conf))
+		warn(to, "%s: policy \"%s\" takes mail over TLS only, but no "
+		     "listener offers TLS: all of it is refused",
+		     policy->where, policy->title);
+	for (size_t i = 0; i < policy->patterns.count; i++)
+		if (!strcmp(policy->patterns.at[i], "*"))
+			warn(to, "%s: policy \"%s\" says inbound, so mail of "
+			     "all senders that no other policy names is "
+			     "taken over TLS only", policy->where,
+			     policy->title);
+}
+
 static void warn_of_policies(const struct conf *conf,
 			     const struct listener_of_warnings *to)
 {
@@ -91,6 +117,7 @@ static void warn_of_policies(const struct conf *conf,
 			warn(to, "%s: everybody on this machine may read the "
 			     "password-file of policy \"%s\"; chmod 600",
 			     policy->where, policy->title);
+		warn_of_inbound(conf, policy, to);
 		if (policy->names_mx)
 			warn(to, "%s: policy \"%s\" trusts MX names of "
 			     "unsigned DNS (names = { mx }); whoever forges "

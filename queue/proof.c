@@ -19,6 +19,7 @@ static const struct field {
 	FIELD(level, "level"),
 	FIELD(verdict, "verdict"),
 	FIELD(reason_code, "reason-code"),
+	FIELD(would, "would"),
 	FIELD(version, "tls"),
 	FIELD(cipher, "cipher"),
 	FIELD(name, "name"),

@@ -14,8 +14,11 @@ enum { PROOF_TEXT_MAX = 500 };
 
 struct proof {
 	char level[8];         /* demanded: none, may, encrypt, verify */
-	char verdict[12];      /* deliver, plaintext, next-host */
+	char verdict[12];      /* deliver, plaintext, next-host; of a client
+	                        * refuse in place of the last */
 	char reason_code[28];  /* what was not met (docs/tls.md) */
+	char would[28];        /* a dry run (`would`): deliver, or its reason
+	                        * code */
 	char version[12];      /* "TLSv1.3"; "" in the clear */
 	char cipher[48];
 	char name[128];        /* the certificate's name that matched, else
@@ -32,7 +35,7 @@ void proof_field(char *out, size_t room, const char *text);
 /* One line for people: "TLSv1.3 ... verified name=... issuer=... pin=...";
  * "" without TLS. */
 void proof_text(const struct proof *proof, char out[PROOF_TEXT_MAX]);
-/* level, verdict, reason-code, tls, cipher, name, issuer, pin, pinned: those
+/* level, verdict, reason-code, would, tls, cipher, name, issuer, pin, pinned: those
  * that are known. */
 void proof_log(const struct proof *proof, struct log_line *line);
 void proof_pack(struct buffer *out, const struct proof *proof);

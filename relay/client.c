@@ -23,6 +23,7 @@ struct client {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	char host[RESULT_HOST_MAX];
 	struct demand demand;
+	struct demand *would; /* of a dry run, or NULL */
 	client_callback *call;
 	void *arg;
 	struct conn *conn;
@@ -62,6 +63,21 @@ static void log_judged(struct client *c)
 			"the name that %s had to bear came from unsigned DNS "
 			"(names = { mx })",
 			c->host);
+}
+
+static void log_would(const struct client *c)
+{
+	const struct judgement *would = outbound_would(c->session);
+	struct log_line line;
+
+	if (would == NULL || would->verdict == JUDGE_DELIVER)
+		return;
+	log_begin(&line, LOG_NOTICE, "would-have-failed");
+	log_str(&line, "host", c->host);
+	log_str(&line, "policy", c->set.policy->title);
+	log_str(&line, "reason-code", would->reason_code);
+	log_str(&line, "reason", would->reason);
+	log_end(&line);
 }
 
 static void log_auth_failed(const struct client *c)
@@ -162,6 +178,7 @@ static bool step(struct client *c)
 	if (outbound_judgement(c->session) != NULL && !c->is_judged) {
 		c->is_judged = true;
 		log_judged(c);
+		log_would(c);
 	}
 	if (c->body != NULL && c->want != OUTBOUND_BODY)
 		close_body(c);
@@ -274,6 +291,11 @@ static void set_demand(struct client *c)
 	};
 
 	tls_demand(&question, &c->demand);
+	if (c->set.policy->would == TLS_NONE)
+		return;
+	c->would = must_alloc(sizeof(*c->would));
+	question.is_dry_run = true;
+	tls_demand(&question, c->would);
 }
 
 struct client *client_open(const struct client_settings *settings,
@@ -300,6 +322,7 @@ struct client *client_open(const struct client_settings *settings,
 	c->set.domain = c->domain;
 	client_host_text(&c->candidate, c->host);
 	set_demand(c);
+	session.would = c->would;
 	c->call = call;
 	c->arg = arg;
 	c->opened = c->progress = ev_now(settings->loop);
@@ -346,6 +369,7 @@ void client_free(struct client *c)
 		close_body(c);
 	conn_free(c->conn);
 	outbound_free(c->session);
+	free(c->would);
 	free(c);
 }
 

@@ -66,9 +66,12 @@ static int read_purposes(struct view rest, struct cert *out)
 	while ((got = der_next(&list.content, &oid)) > 0) {
 		if (oid.tag != DER_OID)
 			return -1;
-		if (der_is(oid.content, "\x2b\x06\x01\x05\x05\x07\x03\x01") ||
-		    der_is(oid.content, "\x55\x1d\x25\x00"))
+		if (der_is(oid.content, "\x2b\x06\x01\x05\x05\x07\x03\x01"))
 			out->is_for_servers = true;
+		if (der_is(oid.content, "\x2b\x06\x01\x05\x05\x07\x03\x02"))
+			out->is_for_clients = true;
+		if (der_is(oid.content, "\x55\x1d\x25\x00")) /* any */
+			out->is_for_servers = out->is_for_clients = true;
 	}
 	return got;
 }

@@ -25,7 +25,7 @@ struct cert {
 	bool has_usage;
 	unsigned usage;
 	bool has_purposes;            /* extendedKeyUsage */
-	bool is_for_servers;
+	bool is_for_servers, is_for_clients;
 	bool has_alt_names;
 	struct view alt_names;        /* GeneralName after GeneralName */
 	bool has_name_constraints;

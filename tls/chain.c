@@ -93,14 +93,30 @@ static bool is_timely(struct search *s, const struct cert *cert)
 	return true;
 }
 
+static bool serves(const struct cert *cert, bool as_client)
+{
+	return !cert->has_purposes ||
+	       (as_client ? cert->is_for_clients : cert->is_for_servers);
+}
+
+/* Every certificate on the path must serve the same end: for a client its
+ * own, if the path serves it. */
 static bool has_purpose(struct search *s, const struct cert *cert)
 {
 	char who[FACTS_TEXT_MAX];
+	bool as_client = s->question->is_client;
+	size_t i;
 
-	if (!cert->has_purposes || cert->is_for_servers)
+	for (i = 0; i < s->depth && as_client; i++)
+		as_client = serves(s->path[i], true);
+	if (serves(cert, as_client))
 		return true;
 	fail(s, REACH_ANCHOR, CHAIN_WRONG_PURPOSE,
-	     "certificate \"%s\" is not meant for servers (no serverAuth)",
+	     s->question->is_client
+		     ? "certificate \"%s\" is meant neither for servers nor "
+		       "for clients"
+		     : "certificate \"%s\" is not meant for servers (no "
+		       "serverAuth)",
 	     title(cert->subject, who));
 	return false;
 }

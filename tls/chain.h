@@ -14,6 +14,9 @@ struct chain_question {
 	size_t count;
 	const struct anchors *anchors; /* NULL: none */
 	int64_t now;                  /* UTC seconds */
+	bool is_client;               /* the peer is a client: a certificate
+	                               * for servers or for clients will do,
+	                               * for public CAs issue no others */
 };
 
 /* What the peer presented: leaf, others, names, cn. Nothing is asked of it.

@@ -442,6 +442,14 @@ const struct tls_facts *conn_facts(const struct conn *conn)
 				     : &nothing;
 }
 
+void conn_prove(const struct conn *conn, struct tls_context *context,
+		const struct demand *demand, struct tls_facts *out)
+{
+	*out = (struct tls_facts){ 0 };
+	if (conn->wire.has_shaken)
+		secure_prove(conn->wire.secure, context, demand, out);
+}
+
 const char *conn_error(const struct conn *conn)
 {
 	return conn->wire.error ? conn->wire.error : "";

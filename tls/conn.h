@@ -46,12 +46,18 @@ void conn_adopt(struct conn *conn, conn_callback *call, void *arg);
  * unread plaintext remains.  As a client `demand` says SNI and least
  * version, and after the handshake the chain is verified against its
  * anchors (facts->chain); the demand is copied.  A server looks at no
- * client certificate unless asks_certificate.
+ * client certificate before conn_prove().
  */
 int conn_start_client(struct conn *conn, struct tls_context *context,
 		      const struct demand *demand, struct error *error);
 int conn_start_server(struct conn *conn, struct tls_context *context,
 		      struct error *error);
+
+/* As a server, once SECURE: what the client proved, its chain verified
+ * against the demand's anchors; to be cleared.  The context is that of the
+ * handshake. */
+void conn_prove(const struct conn *conn, struct tls_context *context,
+		const struct demand *demand, struct tls_facts *out);
 
 /* Queues bytes; they leave at the end of the loop's turn, or at once by
  * conn_flush(). */

@@ -19,6 +19,15 @@ struct kept_anchors {
 	struct anchors *anchors; /* NULL: the file holds none */
 };
 
+/* The same two contexts with a certificate of ours, of the snapshot that was
+ * met last. */
+struct kept_identity {
+	struct kept_identity *next;
+	uint64_t generation;
+	const struct certificate *certificate;
+	WOLFSSL_CTX *strict, *lenient;
+};
+
 void tls_start(void)
 {
 	(void)wolfSSL_Init();
@@ -47,21 +56,27 @@ static WOLFSSL_CTX *make(WOLFSSL_METHOD *method, bool is_lenient,
 	return ctx;
 }
 
+static WOLFSSL_CTX *make_client(bool is_lenient, struct error *error)
+{
+	WOLFSSL_CTX *ctx = make(wolfSSLv23_client_method(), is_lenient, error);
+
+	if (ctx)
+		wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER,
+				       secure_note_chain);
+	return ctx;
+}
+
 struct tls_context *tls_client_context(struct error *error)
 {
 	struct tls_context *context = must_alloc(sizeof(*context));
 
 	context->holds = 1;
-	context->strict = make(wolfSSLv23_client_method(), false, error);
-	context->lenient = make(wolfSSLv23_client_method(), true, error);
+	context->strict = make_client(false, error);
+	context->lenient = make_client(true, error);
 	if (!context->strict || !context->lenient) {
 		tls_context_free(context);
 		return NULL;
 	}
-	wolfSSL_CTX_set_verify(context->strict, WOLFSSL_VERIFY_PEER,
-			       secure_note_chain);
-	wolfSSL_CTX_set_verify(context->lenient, WOLFSSL_VERIFY_PEER,
-			       secure_note_chain);
 	return context;
 }
 
@@ -126,6 +141,79 @@ static int use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
 	return 0;
 }
 
+static void free_identity(struct kept_identity *kept)
+{
+	/* sessions that still use them hold them themselves */
+	wolfSSL_CTX_free(kept->strict);
+	wolfSSL_CTX_free(kept->lenient);
+	free(kept);
+}
+
+static void forget_identities(struct tls_context *context)
+{
+	struct kept_identity *kept;
+
+	while ((kept = context->identities)) {
+		context->identities = kept->next;
+		free_identity(kept);
+	}
+}
+
+static struct kept_identity *make_identity(const struct demand *demand,
+					   struct error *error)
+{
+	const struct certificate *certificate = demand->certificate;
+	struct view chain = certificate->chain.bytes;
+	struct view key = certificate->key.bytes;
+	struct kept_identity *kept = must_alloc(sizeof(*kept));
+
+	kept->generation = demand->generation;
+	kept->certificate = certificate;
+	kept->strict = make_client(false, error);
+	kept->lenient = make_client(true, error);
+	if (kept->strict && kept->lenient &&
+	    use_pair(kept->strict, chain, key, error) == 0 &&
+	    use_pair(kept->lenient, chain, key, error) == 0)
+		return kept;
+	free_identity(kept);
+	return NULL;
+}
+
+static struct kept_identity *find_identity(struct tls_context *context,
+					   const struct demand *demand,
+					   struct error *error)
+{
+	struct kept_identity *kept = context->identities;
+
+	if (kept && kept->generation != demand->generation) {
+		forget_identities(context);
+		kept = NULL;
+	}
+	for (; kept; kept = kept->next)
+		if (kept->certificate == demand->certificate)
+			return kept;
+	kept = make_identity(demand, error);
+	if (kept) {
+		kept->next = context->identities;
+		context->identities = kept;
+	}
+	return kept;
+}
+
+WOLFSSL_CTX *context_client(struct tls_context *context,
+			    const struct demand *demand, struct error *error)
+{
+	bool is_lenient = demand->level <= TLS_MAY;
+	const struct kept_identity *kept;
+
+	if (!demand->certificate)
+		return is_lenient ? context->lenient : context->strict;
+	kept = find_identity(context, demand, error);
+	if (!kept)
+		return NULL;
+	return is_lenient ? kept->lenient : kept->strict;
+}
+
 /* Certificate and key belong together if a client that asks for proof of
  * it gets one; the library's own check lets some strangers pass. */
 static int prove_pair(struct tls_context *server, struct error *error)
@@ -182,6 +270,12 @@ struct tls_context *tls_server_context(struct view chain_pem,
 	return context;
 }
 
+void tls_context_ask_clients(struct tls_context *context)
+{
+	wolfSSL_CTX_set_verify(context->strict, WOLFSSL_VERIFY_PEER,
+			       secure_note_chain);
+}
+
 int tls_check_pair(struct view chain_pem, struct view key_pem,
 		   struct error *error)
 {
@@ -205,6 +299,7 @@ void tls_context_free(struct tls_context *context)
 	if (!context || --context->holds > 0)
 		return;
 	forget_anchors(context);
+	forget_identities(context);
 	wolfSSL_CTX_free(context->strict);
 	wolfSSL_CTX_free(context->lenient);
 	free(context);

@@ -1,6 +1,6 @@
 /*
  * TLS contexts: one for all outbound connections, one per certificate for
- * inbound ones.  Immutable once made; shared by reference count.
+ * inbound ones.  Immutable once in use; shared by reference count.
  */
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
@@ -18,6 +18,10 @@ struct tls_context *tls_client_context(struct error *error);
 struct tls_context *tls_server_context(struct view chain_pem,
 				       struct view key_pem,
 				       struct error *error);
+/* From now on clients are asked for a certificate; none is demanded and
+ * whatever comes is let pass, to be judged by conn_prove(). Before the
+ * first connection. */
+void tls_context_ask_clients(struct tls_context *context);
 /* A self-signed certificate and key for a host name, as PEM: ECDSA P-256,
  * ten years. Wipe the key's buffer after use. */
 int tls_self_signed(const char *hostname, struct buffer *chain_pem,

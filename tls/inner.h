@@ -10,11 +10,13 @@
 #include "tls/wolf.h"
 
 struct kept_anchors;
+struct kept_identity;
 
 struct tls_context {
 	WOLFSSL_CTX *strict;  /* a server has only this one */
 	WOLFSSL_CTX *lenient; /* client: for level may */
 	struct kept_anchors *kept;
+	struct kept_identity *identities;
 	unsigned holds;
 };
 
@@ -22,6 +24,11 @@ struct tls_context {
  * once for each file and configuration snapshot. */
 struct anchors *context_anchors(struct tls_context *context,
 				const struct demand *demand);
+
+/* What a client's session for that demand is made from: the level's, and
+ * with the demand's own certificate; NULL with the reason. */
+WOLFSSL_CTX *context_client(struct tls_context *context,
+			    const struct demand *demand, struct error *error);
 
 /* Lets sessions of this context read and write through memory. */
 void secure_attach(WOLFSSL_CTX *ctx);

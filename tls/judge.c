@@ -46,6 +46,7 @@ static const char *reason_code(enum judgement_fault fault)
 		[FAULT_NO_CERTIFICATE] = "certificate-missing",
 		[FAULT_PIN] = "pin-mismatch",
 		[FAULT_ISSUER] = "issuer-mismatch",
+		[FAULT_CIPHER] = "weak-algorithm",
 	};
 
 	return codes[fault];
@@ -99,6 +100,20 @@ static bool meets_version(const struct demand *demand,
 	unmet(out, FAULT_VERSION, code_weak);
 	say(out, "%s speaks %s, expected TLS %s", demand->host,
 	    facts->version, demand->min_tls == TLS_1_3 ? "1.3" : "1.2");
+	return false;
+}
+
+/* Above may a connection of ours does not even offer these, so that this
+ * is for dry runs: the handshake would have failed. Clients may use them. */
+static bool meets_cipher(const struct demand *demand,
+			 const struct tls_facts *facts, struct judgement *out)
+{
+	if (demand->level <= TLS_MAY || facts->is_server ||
+	    !strstr(facts->cipher, "_CBC_"))
+		return true;
+	unmet(out, FAULT_CIPHER, code_weak);
+	say(out, "%s speaks %s only, which tls = may alone accepts",
+	    demand->host, facts->cipher);
 	return false;
 }
 
@@ -315,7 +330,8 @@ void tls_judge(const struct demand *demand, const struct tls_facts *facts,
 		say(out, "%s: TLS is demanded and not spoken", demand->host);
 		return;
 	}
-	if (!meets_version(demand, facts, out))
+	if (!meets_version(demand, facts, out) ||
+	    !meets_cipher(demand, facts, out))
 		return;
 	if (demand->level == TLS_VERIFY)
 		verify(demand, facts, out);

@@ -85,16 +85,27 @@ static void add_name(struct demand *out, const char *name)
 		       "%s", name);
 }
 
+/* What is listed for this side of the partner. */
+static const struct strings *listed_names(const struct demand_question *q)
+{
+	const struct policy *policy = q->policy;
+
+	return q->source == HOST_CLIENT && policy->inbound_names.count > 0
+		       ? &policy->inbound_names
+		       : &policy->names;
+}
+
 /* names = { ... }, with or without mx among them. */
 static void use_listed_names(const struct demand_question *q,
 			     struct demand *out)
 {
-	const struct policy *policy = q->policy;
+	const struct strings *names = listed_names(q);
 	size_t i;
 
-	for (i = 0; i < policy->names.count && out->is_usable; i++)
-		add_name(out, policy->names.at[i]);
-	if (!policy->names_mx || is_address(q->host))
+	for (i = 0; i < names->count && out->is_usable; i++)
+		add_name(out, names->at[i]);
+	if (!q->policy->names_mx || q->source == HOST_CLIENT ||
+	    is_address(q->host))
 		return;
 	add_name(out, q->host);
 	out->names_from_unsigned_dns = q->source == HOST_MX;
@@ -108,6 +119,7 @@ static void use_own_name(const struct demand_question *q, struct demand *out)
 	case HOST_GATEWAY:
 	case HOST_MX_SECURE:
 	case HOST_IMPLICIT_MX: break;
+	case HOST_CLIENT:
 	case HOST_GATEWAY_ADDRESS: is_known = false; break;
 	case HOST_MX:
 		if (lies_in(q->host, q->domain) ||
@@ -132,7 +144,8 @@ static void use_own_name(const struct demand_question *q, struct demand *out)
 static void demand_proof(const struct demand_question *q, struct demand *out)
 {
 	const struct policy *policy = q->policy;
-	bool has_names = policy->names.count > 0 || policy->names_mx;
+	bool has_names = listed_names(q)->count > 0 ||
+			 (policy->names_mx && q->source != HOST_CLIENT);
 	bool has_pins = policy->pin_count > 0;
 
 	out->asks_chain = !has_pins || policy->trust.path ||
@@ -170,12 +183,44 @@ const char *tls_level_text(enum tls_level level)
 	return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : "unknown";
 }
 
+static enum tls_level level_of(const struct demand_question *q)
+{
+	static const enum tls_level inbound[] = {
+		[INBOUND_TLS_NONE] = TLS_MAY,
+		[INBOUND_TLS_REQUIRED] = TLS_ENCRYPT,
+		[INBOUND_TLS_VERIFY] = TLS_VERIFY,
+	};
+
+	if (q->source == HOST_CLIENT)
+		return inbound[q->policy->inbound];
+	if (q->is_dry_run && q->policy->would > q->policy->tls)
+		return q->policy->would;
+	return q->policy->tls;
+}
+
+/* "tls = verify": what the level comes from. */
+static void explain_level(const struct demand_question *q, struct demand *out)
+{
+	static const char *const inbound[] = {
+		[INBOUND_TLS_NONE] = "none",
+		[INBOUND_TLS_REQUIRED] = "required",
+		[INBOUND_TLS_VERIFY] = "verify",
+	};
+
+	if (q->source == HOST_CLIENT)
+		explain(out, "inbound = %s", inbound[q->policy->inbound]);
+	else
+		explain(out, "%s = %s", out->level > q->policy->tls ? "would"
+								    : "tls",
+			tls_level_text(out->level));
+}
+
 void tls_demand(const struct demand_question *question, struct demand *out)
 {
 	const struct policy *policy = question->policy;
 
 	*out = (struct demand){
-		.level = policy->tls, .is_usable = true,
+		.level = level_of(question), .is_usable = true,
 		.min_tls = policy->min_tls, .policy = policy,
 		.trust = find_trust(question),
 		.generation = question->conf ? question->conf->generation : 0,
@@ -186,11 +231,13 @@ void tls_demand(const struct demand_question *question, struct demand *out)
 	else if (!is_address(question->host))
 		(void)snprintf(out->sni, sizeof(out->sni), "%s",
 			       question->host);
-	if (policy->tls == TLS_VERIFY)
+	if (question->source != HOST_CLIENT)
+		out->certificate = policy->certificate;
+	if (out->level == TLS_VERIFY)
 		demand_proof(question, out);
 	if (!out->is_usable)
 		return;
-	explain(out, "tls = %s", tls_level_text(policy->tls));
+	explain_level(question, out);
 	if (policy->title)
 		explain(out, " by policy \"%s\"", policy->title);
 	if (out->names_from_unsigned_dns)

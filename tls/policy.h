@@ -19,6 +19,8 @@ enum host_source {
 	HOST_MX,            /* MX in unsigned DNS */
 	HOST_MX_SECURE,     /* the MX answer and every CNAME to it signed */
 	HOST_IMPLICIT_MX,   /* no MX: the domain itself */
+	HOST_CLIENT,        /* it came to us and brings the partner's mail:
+	                     * `inbound`, `inbound-names` */
 };
 
 struct demand_question {
@@ -28,6 +30,7 @@ struct demand_question {
 	const char *host;         /* canonical name, or address text */
 	const struct conf *conf;  /* the snapshot: its system roots; without
 	                           * it only a policy's own anchors count */
+	bool is_dry_run;          /* what `would` asks, in place of `tls` */
 };
 
 /* What is demanded of one host.  Borrowed pointers live as long as the
@@ -49,8 +52,11 @@ struct demand {
 	uint64_t generation;      /* of the snapshot that trust is from */
 	char host[256];           /* who is meant, for reasons */
 	char sni[256];            /* "": send none */
+	const struct certificate *certificate; /* ours, for a server that
+	                           * asks; NULL: none */
 };
 
+/* By `tls`; for a dry run by `would`, for a client by `inbound`. */
 void tls_demand(const struct demand_question *question, struct demand *out);
 
 enum judgement_verdict {
@@ -72,6 +78,7 @@ enum judgement_fault {
 	FAULT_CHAIN,          /* facts->chain says more */
 	FAULT_ISSUER,
 	FAULT_NAME,
+	FAULT_CIPHER,         /* one that only level may speaks */
 	FAULT_NOTHING_ASKED,  /* the demand asks for nothing provable */
 };
 

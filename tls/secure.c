@@ -158,9 +158,8 @@ struct secure *secure_client(struct tls_context *context,
 			     const struct demand *demand, struct buffer *raw,
 			     struct buffer *wire, struct error *error)
 {
-	WOLFSSL_CTX *ctx = demand->level > TLS_MAY ? context->strict
-						   : context->lenient;
-	struct secure *secure = make(ctx, raw, wire, error);
+	WOLFSSL_CTX *ctx = context_client(context, demand, error);
+	struct secure *secure = ctx ? make(ctx, raw, wire, error) : NULL;
 
 	if (!secure)
 		return NULL;
@@ -211,15 +210,18 @@ static unsigned cipher_bits(const char *name)
 	return strstr(name, "AES_128") ? 128 : 256;
 }
 
-static void judge_chain(struct secure *secure)
+/* What the peer presented, and what it is worth against the anchors. */
+static void judge_chain(const struct secure *secure,
+			const struct anchors *anchors, struct tls_facts *facts)
 {
 	struct view ders[FACTS_CHAIN_MAX];
 	struct view rest = buffer_view(&secure->presented);
 	struct chain_question question = {
 		.presented = ders,
 		.count = secure->count,
-		.anchors = secure->anchors,
+		.anchors = anchors,
 		.now = (int64_t)time(NULL),
+		.is_client = secure->is_server,
 	};
 	size_t i;
 
@@ -227,9 +229,8 @@ static void judge_chain(struct secure *secure)
 		ders[i] = view_first(rest, secure->lengths[i]);
 		rest = view_from(rest, secure->lengths[i]);
 	}
-	if (chain_present(&question, &secure->facts) == 0 && secure->anchors)
-		chain_verify(&question, &secure->facts);
-	forget_chain(secure);
+	if (chain_present(&question, facts) == 0 && anchors)
+		chain_verify(&question, facts);
 }
 
 static void note_facts(struct secure *secure)
@@ -246,10 +247,27 @@ static void note_facts(struct secure *secure)
 	(void)snprintf(facts->group, sizeof(facts->group), "%s",
 		       group ? group : "");
 	facts->bits = cipher_bits(cipher);
-	if (secure->is_server)
+	if (secure->is_server) {
+		/* what a client shows is judged once it says whose mail it
+		 * brings, and by whose anchors */
 		wolf_sni(secure->ssl, facts->sni, sizeof(facts->sni));
-	else
-		judge_chain(secure);
+		return;
+	}
+	judge_chain(secure, secure->anchors, facts);
+	forget_chain(secure);
+}
+
+void secure_prove(const struct secure *secure, struct tls_context *context,
+		  const struct demand *demand, struct tls_facts *out)
+{
+	struct anchors *anchors;
+
+	facts_copy(out, &secure->facts);
+	if (!secure->is_server)
+		return;
+	anchors = context_anchors(context, demand);
+	judge_chain(secure, anchors, out);
+	anchors_free(anchors);
 }
 
 enum secure_step secure_handshake(struct secure *secure)

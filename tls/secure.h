@@ -41,6 +41,13 @@ int secure_write(struct secure *secure, struct view plain);
 /* Appends close_notify. */
 void secure_close(struct secure *secure);
 
+/* The handshake is done: a copy of what it proved, to be cleared.  On the
+ * server's side with what the client presented (tls_context_ask_clients())
+ * and its chain verified against the demand's anchors, which `context`
+ * keeps; as often as there are demands. */
+void secure_prove(const struct secure *secure, struct tls_context *context,
+		  const struct demand *demand, struct tls_facts *out);
+
 const char *secure_error(const struct secure *secure);
 const struct tls_facts *secure_facts(const struct secure *secure);
 

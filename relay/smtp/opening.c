@@ -24,6 +24,24 @@ static void unmet(struct outbound *s)
 	outbound_finish(s, OUTBOUND_UNMET);
 }
 
+/* All of a dry run: what would be said, for the log. */
+static void imagine(struct outbound *s, const struct tls_facts *facts)
+{
+	if (s->set.would == NULL)
+		return;
+	tls_judge(s->set.would, facts, &s->would);
+	proof_would(&s->would, &s->proof);
+}
+
+static void imagine_trouble(struct outbound *s, enum tls_trouble trouble,
+			    const char *detail)
+{
+	if (s->set.would == NULL)
+		return;
+	tls_judge_trouble(s->set.would, trouble, detail, &s->would);
+	proof_would(&s->would, &s->proof);
+}
+
 /* The only place that allows a message to be sent. */
 static bool judge(struct outbound *s, const struct tls_facts *facts)
 {
@@ -31,6 +49,7 @@ static bool judge(struct outbound *s, const struct tls_facts *facts)
 	s->is_judged = true;
 	s->may_send = s->judgement.verdict == JUDGE_DELIVER;
 	proof_make(s->set.demand, facts, &s->judgement, &s->proof);
+	imagine(s, facts);
 	if (!s->may_send)
 		unmet(s);
 	return s->may_send;
@@ -51,6 +70,7 @@ void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 	tls_judge_trouble(s->set.demand, trouble, detail, &s->judgement);
 	s->is_judged = true;
 	proof_make(s->set.demand, &in_the_clear, &s->judgement, &s->proof);
+	imagine_trouble(s, trouble, detail);
 	if (s->judgement.verdict != JUDGE_PLAINTEXT_RETRY ||
 	    s->set.is_tls_first) {
 		unmet(s);
@@ -61,6 +81,7 @@ void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 		memcpy(s->judgement.reason, why.reason, sizeof(why.reason));
 		s->judgement.reason_code = why.reason_code;
 		proof_verdict(&s->judgement, &s->proof);
+		imagine_trouble(s, trouble, detail);
 		ready(s);
 	} else {
 		result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST, "4.7.0",

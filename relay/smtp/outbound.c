@@ -370,6 +370,11 @@ const struct judgement *outbound_judgement(const struct outbound *s)
 	return s->is_judged ? &s->judgement : NULL;
 }
 
+const struct judgement *outbound_would(const struct outbound *s)
+{
+	return s->is_judged && s->set.would != NULL ? &s->would : NULL;
+}
+
 const struct proof *outbound_proof(const struct outbound *s)
 {
 	return &s->proof;

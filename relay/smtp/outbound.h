@@ -67,6 +67,8 @@ typedef void outbound_trace(void *arg, const struct outbound_event *event);
 struct outbound_settings {
 	const struct conf *conf;      /* hostname and timeouts */
 	const struct demand *demand;
+	const struct demand *would;   /* a dry run's, told and without any
+	                               * bearing; NULL: none */
 	const char *host;             /* for results: "name[addr]:port" */
 	bool is_tls_first;
 	bool is_plaintext;            /* after OUTBOUND_PLAINTEXT */
@@ -138,6 +140,8 @@ enum outbound_end outbound_end(const struct outbound *session);
 const struct result *outbound_trouble(const struct outbound *session);
 /* The last judgement; NULL: none yet. */
 const struct judgement *outbound_judgement(const struct outbound *session);
+/* What the dry run says; NULL: there is none, or nothing was judged. */
+const struct judgement *outbound_would(const struct outbound *session);
 /* The words for it, as results carry them. */
 const struct proof *outbound_proof(const struct outbound *session);
 const struct offer *outbound_offer(const struct outbound *session);

@@ -25,6 +25,13 @@ void proof_verdict(const struct judgement *judgement, struct proof *out)
 	SET(out->reason_code, judgement->reason_code);
 }
 
+void proof_would(const struct judgement *judgement, struct proof *out)
+{
+	SET(out->would, judgement->verdict == JUDGE_DELIVER
+				? "deliver"
+				: judgement->reason_code);
+}
+
 /* The CN (or O) of who issued the leaf: as verified, else as claimed. */
 static const char *issuer(const struct tls_facts *facts)
 {

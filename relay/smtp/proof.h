@@ -13,6 +13,8 @@ void proof_make(const struct demand *demand, const struct tls_facts *facts,
 		const struct judgement *judgement, struct proof *out);
 /* Verdict and reason code alone, when the judgement was changed later. */
 void proof_verdict(const struct judgement *judgement, struct proof *out);
+/* What the stricter rule of a dry run says. */
+void proof_would(const struct judgement *judgement, struct proof *out);
 /* "sha256:..." */
 void proof_pin(const unsigned char pin[32], char out[72]);
 

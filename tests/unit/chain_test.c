@@ -22,11 +22,13 @@ struct row {
 	const char *reason;    /* occurs in the reason */
 };
 
-static void ask(const char *presented, const char *trust,
-		struct tls_facts *facts)
+static void ask_as(const char *presented, const char *trust, bool is_client,
+		   struct tls_facts *facts)
 {
 	struct view ders[16];
-	struct chain_question question = { .presented = ders, .now = now };
+	struct chain_question question = {
+		.presented = ders, .now = now, .is_client = is_client,
+	};
 	struct anchors *anchors = NULL;
 	struct view rest = view_of(presented), word;
 	struct error error;
@@ -46,6 +48,12 @@ static void ask(const char *presented, const char *trust,
 	if (chain_present(&question, facts) == 0)
 		chain_verify(&question, facts);
 	anchors_free(anchors);
+}
+
+static void ask(const char *presented, const char *trust,
+		struct tls_facts *facts)
+{
+	ask_as(presented, trust, false, facts);
 }
 
 static void check(const struct row *rows, size_t count)
@@ -128,6 +136,33 @@ static void bad_leaves_are_refused(void **state)
 
 	(void)state;
 	CHECK(rows);
+}
+
+static void clients_may_be_servers_or_clients_but_not_both(void **state)
+{
+	static const struct {
+		const char *presented;
+		enum chain_verdict verdict;
+	} rows[] = {
+		{ "good inter", CHAIN_HOLDS },
+		{ "client", CHAIN_HOLDS },
+		{ "noeku", CHAIN_HOLDS },
+		{ "anyeku", CHAIN_HOLDS },
+		{ "expired", CHAIN_EXPIRED },
+		/* for servers, by a CA for clients */
+		{ "underclientca clientca", CHAIN_WRONG_PURPOSE },
+	};
+	struct tls_facts facts;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask_as(rows[i].presented, "root.pem", true, &facts);
+		if (facts.chain != rows[i].verdict)
+			fail_msg("%s: %s", rows[i].presented,
+				 facts.chain_reason);
+		facts_clear(&facts);
+	}
 }
 
 static void bad_issuers_are_refused(void **state)
@@ -384,6 +419,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_chains_hold),
 		cmocka_unit_test(bad_leaves_are_refused),
+		cmocka_unit_test(
+			clients_may_be_servers_or_clients_but_not_both),
 		cmocka_unit_test(bad_issuers_are_refused),
 		cmocka_unit_test(weak_keys_and_digests_are_refused),
 		cmocka_unit_test(all_kinds_of_signatures_are_checked),

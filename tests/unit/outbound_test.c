@@ -69,6 +69,8 @@ static const struct {
 	{ TLS_ENCRYPT, true, false, "220 go\r\n", "!fail", UNMET },
 	{ TLS_VERIFY, true, false, "220 go\r\n", "!fail", UNMET },
 	{ TLS_MAY, true, false, "220 go\r\n", "bad", GOES },
+	{ TLS_MAY, true, false, "220 go\r\n", "good", GOES },
+	{ TLS_ENCRYPT, true, false, "220 go\r\n", "good", GOES },
 	{ TLS_ENCRYPT, true, false, "220 go\r\n", "bad", GOES },
 	{ TLS_VERIFY, true, false, "220 go\r\n", "bad", UNMET },
 	{ TLS_VERIFY, true, false, "220 go\r\n", "good", GOES },
@@ -81,6 +83,29 @@ static const struct {
 	{ TLS_ENCRYPT, true, true, NULL, NULL, UNMET },
 	{ TLS_VERIFY, true, true, NULL, NULL, UNMET },
 };
+
+/* Whatever the dry run says, the dialog and its outcome are the same. */
+static void check_dry_run(struct script *d, const struct seen *real)
+{
+	static struct seen dry;
+	const char *would = dry.trouble.proof.would;
+	const struct script_line *shake = &d->lines[3];
+
+	if (d->level != TLS_MAY && d->level != TLS_ENCRYPT)
+		return;
+	d->would = TLS_VERIFY;
+	script_play(d, SIZE_MAX, &dry);
+	assert_int_equal(dry.end, real->end);
+	assert_string_equal(dry.sent, real->sent);
+	assert_int_equal(dry.results[0].outcome, real->results[0].outcome);
+	if (dry.end == OUTBOUND_DONE)
+		would = dry.results[0].proof.would;
+	if (shake->reply != NULL && strcmp(shake->reply, "good") == 0)
+		assert_string_equal(would, "deliver");
+	else
+		assert_true(would[0] != '\0' && strcmp(would, "deliver") != 0);
+	assert_string_equal(real->results[0].proof.would, "");
+}
 
 static void never_sends_what_the_judge_forbids(void **state)
 {
@@ -125,6 +150,9 @@ static void never_sends_what_the_judge_forbids(void **state)
 					 OUTCOME_DEFERRED);
 		if (tls_rows[i].outcome != GOES)
 			assert_null(strstr(seen.sent, "MAIL"));
+		assert_true(seen.trouble.is_unmet ==
+			    (tls_rows[i].outcome == UNMET));
+		check_dry_run(&d, &seen);
 	}
 }
 

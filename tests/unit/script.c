@@ -291,14 +291,18 @@ static void note_stage(void *arg, const struct outbound_event *event)
 void script_play(const struct script *script, size_t split,
 		 struct seen *seen)
 {
-	struct policy policy = { .tls = script->level };
-	struct demand_question question = { &policy, "example.org",
-					    HOST_GATEWAY, "mx.example.org",
-					    &script_conf };
-	struct demand demand;
+	struct policy policy = { .tls = script->level,
+				 .would = script->would };
+	struct demand_question question = {
+		.policy = &policy, .domain = "example.org",
+		.source = HOST_GATEWAY, .host = "mx.example.org",
+		.conf = &script_conf,
+	};
+	struct demand demand, would;
 	struct outbound_settings settings = {
 		.conf = &script_conf,
 		.demand = &demand,
+		.would = script->would ? &would : NULL,
 		.host = "mx.example.org[192.0.2.1]:25",
 		.is_tls_first = script->is_tls_first,
 		.is_plaintext = script->is_plaintext,
@@ -317,6 +321,8 @@ void script_play(const struct script *script, size_t split,
 	policy.user = (char *)script->user;
 	policy.password = (char *)"secret";
 	tls_demand(&question, &demand);
+	question.is_dry_run = true;
+	tls_demand(&question, &would);
 	envelope.recipients = recipients;
 	envelope.recipient_count = script->recipient_count;
 	if (script->recipients == NULL)

@@ -18,7 +18,7 @@ struct script_line {
 enum { SCRIPT_LINES_MAX = 260, SCRIPT_RECIPIENTS_MAX = 250 };
 
 struct script {
-	enum tls_level level;
+	enum tls_level level, would;
 	bool is_tls_first, is_plaintext, stops, stops_after_rcpt;
 	const char *user;
 	const char *const *recipients; /* NULL: one */

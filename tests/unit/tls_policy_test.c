@@ -43,9 +43,22 @@ static const char *const hosts[] = {
 
 static struct conf with_roots;
 
+/* For a client `inbound` says the level. */
+static enum tls_level level_of(const struct combination *c)
+{
+	return c->source == HOST_CLIENT && c->level == TLS_NONE
+		       ? TLS_MAY
+		       : (enum tls_level)c->level;
+}
+
 static struct policy policy_of(const struct combination *c)
 {
-	struct policy policy = { .tls = (enum tls_level)c->level };
+	static const enum inbound_tls inbound[] = {
+		INBOUND_TLS_NONE, INBOUND_TLS_NONE, INBOUND_TLS_REQUIRED,
+		INBOUND_TLS_VERIFY,
+	};
+	struct policy policy = { .tls = (enum tls_level)c->level,
+				 .inbound = inbound[c->level] };
 
 	if (c->names == 1)
 		policy.names = (struct strings){ .at = mx5_list, .count = 1 };
@@ -120,14 +133,15 @@ static int name_expected(const struct combination *c)
 {
 	static const int own[] = { 1, 2, 3, -1 };
 	bool is_mx = c->source == HOST_MX;
+	bool is_client = c->source == HOST_CLIENT;
 
 	if (c->names == 1)
 		return 1;
-	if (c->names == 2)
+	if (c->names == 2 && !is_client)
 		return own[c->host];
 	if (c->pinned)
 		return 0;
-	if (c->source == HOST_GATEWAY_ADDRESS || c->host == 3)
+	if (c->source == HOST_GATEWAY_ADDRESS || is_client || c->host == 3)
 		return -1;
 	if (is_mx && c->host == 1 && !c->mx)
 		return -1;
@@ -138,14 +152,15 @@ static int name_expected(const struct combination *c)
 
 static bool should_deliver(const struct combination *c, const struct proof *p)
 {
-	int name = c->level == TLS_VERIFY ? name_expected(c) : 0;
+	enum tls_level level = level_of(c);
+	int name = level == TLS_VERIFY ? name_expected(c) : 0;
 	bool asks_chain = !c->pinned || c->trust || c->issuer;
 
-	if (c->level <= TLS_MAY && !p->is_tls)
+	if (level <= TLS_MAY && !p->is_tls)
 		return true;
 	if (!p->is_tls || (c->min_tls && !p->is_13))
 		return false;
-	if (c->level != TLS_VERIFY)
+	if (level != TLS_VERIFY)
 		return true;
 	if (!p->presented || name < 0 || (name > 0 && name != p->name))
 		return false;
@@ -205,7 +220,7 @@ static void check_one(const struct combination *c, const struct demand *demand,
 	assert_true(deliver == (j.code[0] == '\0'));
 	assert_true(deliver == (j.reason_code[0] == '\0'));
 	assert_true(deliver || strncmp(j.code, "4.7.", 4) == 0);
-	assert_true(j.is_verified == (deliver && c->level == TLS_VERIFY));
+	assert_true(j.is_verified == (deliver && level_of(c) == TLS_VERIFY));
 }
 
 static void check_troubles(const struct combination *c,
@@ -217,7 +232,7 @@ static void check_troubles(const struct combination *c,
 	for (trouble = 0; trouble < 3; trouble++) {
 		tls_judge_trouble(demand, (enum tls_trouble)trouble, "why",
 				  &j);
-		assert_int_equal(j.verdict, c->level == TLS_MAY
+		assert_int_equal(j.verdict, level_of(c) == TLS_MAY
 						    ? JUDGE_PLAINTEXT_RETRY
 						    : JUDGE_NEXT_HOST);
 		assert_int_equal(strncmp(j.code, "4.7.", 4), 0);
@@ -228,7 +243,7 @@ static void check_troubles(const struct combination *c,
 
 static void no_unmet_demand_is_ever_delivered(void **state)
 {
-	static const int limits[] = { 4, 5, 3, 2, 2, 2, 2, 2, 2, 2, 4 };
+	static const int limits[] = { 4, 6, 3, 2, 2, 2, 2, 2, 2, 2, 4 };
 	static const int proofs[] = { 2, 2, 15, 3, 2, 2, 3 };
 	struct combination c = { 0 };
 	struct proof p;
@@ -477,6 +492,46 @@ static void an_expired_certificate_with_the_right_pin_is_noted(void **state)
 	assert_string_equal(j.reason_code, "pin-mismatch");
 }
 
+static void a_dry_run_asks_what_verify_would(void **state)
+{
+	struct policy policy = {
+		.names = { .at = mx5_list, .count = 1 }, .would = TLS_VERIFY,
+	};
+	struct demand_question question = {
+		.policy = &policy, .domain = "example.test",
+		.source = HOST_GATEWAY, .host = "mx6.example.test",
+		.conf = &with_roots,
+	};
+	struct tls_facts facts = {
+		.is_tls = true, .version = "TLSv1.2", .presented = 1,
+		.chain = CHAIN_HOLDS, .names = presented_names,
+		.name_count = 1,
+	};
+	struct demand real, would;
+	struct judgement j;
+
+	(void)state;
+	policy.tls = TLS_MAY;
+	tls_demand(&question, &real);
+	assert_int_equal(real.level, TLS_MAY);
+	assert_int_equal(real.name_count, 0);
+	question.is_dry_run = true;
+	tls_demand(&question, &would);
+	assert_int_equal(would.level, TLS_VERIFY);
+	assert_string_equal(would.names[0], "mx5.example.test");
+	assert_non_null(strstr(would.why, "would = verify"));
+	(void)snprintf(presented_names[0], 256, "mx5.example.test");
+	tls_judge(&would, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_DELIVER);
+	/* what verify would not even offer */
+	(void)snprintf(facts.cipher, sizeof(facts.cipher),
+		       "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256");
+	tls_judge(&would, &facts, &j);
+	assert_string_equal(j.reason_code, "weak-algorithm");
+	tls_judge(&real, &facts, &j);
+	assert_int_equal(j.verdict, JUDGE_DELIVER);
+}
+
 static void a_changed_demand_is_not_the_same_connection(void **state)
 {
 	struct policy policy = { .names_mx = true }, other = policy;
@@ -549,6 +604,7 @@ int main(void)
 		cmocka_unit_test(chains_have_their_reason_codes),
 		cmocka_unit_test(
 			an_expired_certificate_with_the_right_pin_is_noted),
+		cmocka_unit_test(a_dry_run_asks_what_verify_would),
 		cmocka_unit_test(a_changed_demand_is_not_the_same_connection),
 		cmocka_unit_test(long_names_fit_into_the_reason),
 	};
