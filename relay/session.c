@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "conf/log.h"
+#include "relay/identify.h"
 #include "relay/pace.h"
 #include "relay/smtp/inbound.h"
 #include "tls/conn.h"
@@ -46,6 +47,7 @@ struct session {
 	void *message;            /* open in the store, NULL: none */
 	uint64_t size;            /* of what was appended */
 	struct receipt *receipt;  /* while it commits */
+	struct identity *identity; /* the last that was judged, or NULL */
 	struct pace pace;
 	unsigned progress;        /* at the last rest */
 	enum rest rest;           /* which deadline is set */
@@ -255,6 +257,28 @@ static void take_news(struct session *s)
 	log_refused(s, said);
 }
 
+/* --- whose mail the client may bring --------------------------------- */
+
+/* What was judged once on this connection stays as it is. */
+struct identity {
+	const struct policy *policy;
+	struct judgement judgement;
+};
+
+static void judge(void *arg, const struct policy *policy, struct judgement *out)
+{
+	struct session *s = arg;
+
+	if (!s->identity)
+		s->identity = must_alloc(sizeof(*s->identity));
+	if (s->identity->policy != policy) {
+		s->identity->policy = policy;
+		identify_client(s->conn, s->set.tls, s->set.conf, policy,
+				&s->identity->judgement);
+	}
+	*out = s->identity->judgement;
+}
+
 /* --- rests and deadlines --------------------------------------------- */
 
 static bool must_wait(const struct session *s)
@@ -320,6 +344,7 @@ static void end(struct session *s)
 		conn_finish(s->conn);
 	inbound_free(s->smtp);
 	free_receipt(s);
+	free(s->identity);
 	tls_context_free(s->set.tls);
 	free(s);
 	ended(owner);
@@ -440,6 +465,8 @@ struct session *session_new(const struct session_settings *settings, int fd,
 		.accepts_everything = settings->accepts_everything,
 		.has_room = settings->verbs->has_room,
 		.store = settings->store,
+		.judge = judge,
+		.judge_arg = s,
 		.out = settings->out,
 	};
 

@@ -192,6 +192,14 @@ static int make_self_signed(struct worker *w, struct tls_context **out,
 	return *out ? 0 : -1;
 }
 
+static bool asks_clients(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->policy_count; i++)
+		if (conf->policies[i].inbound == INBOUND_TLS_VERIFY)
+			return true;
+	return false;
+}
+
 static int make_contexts(struct worker *w, struct error *error)
 {
 	const struct conf *conf = w->settings->conf;
@@ -209,9 +217,14 @@ static int make_contexts(struct worker *w, struct error *error)
 		if (!w->contexts[i])
 			return -1;
 	}
-	return spool_needs_certificate(conf)
-		       ? make_self_signed(w, &w->contexts[0], error)
-		       : 0;
+	if (spool_needs_certificate(conf) &&
+	    make_self_signed(w, &w->contexts[0], error))
+		return -1;
+	for (size_t i = 0; asks_clients(conf) && i <= conf->certificate_count;
+	     i++)
+		if (w->contexts[i])
+			tls_context_ask_clients(w->contexts[i]);
+	return 0;
 }
 
 static int open_rooms(struct worker *w, struct error *error)

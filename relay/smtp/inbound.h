@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "queue/envelope.h"
 #include "tls/facts.h"
+#include "tls/policy.h"
 
 struct inbound;
 
@@ -43,6 +44,11 @@ struct inbound_settings {
 	/* May a message of that size (0: unknown) be begun? */
 	bool (*has_room)(void *store, uint64_t size);
 	void *store;
+	/* Is this client, over its TLS, the partner that the policy speaks of?
+	 * Asked at MAIL where the sender's policy has `inbound`. */
+	void (*judge)(void *judge_arg, const struct policy *policy,
+		      struct judgement *out);
+	void *judge_arg;
 	struct buffer *out;              /* replies; the carrier's */
 };
 

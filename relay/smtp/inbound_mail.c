@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/rules.h"
 #include "relay/admit.h"
 #include "relay/smtp/trace.h"
 
@@ -35,6 +36,33 @@ static void complete_address(const struct inbound *s, struct address *a)
 	snprintf(a->domain, sizeof(a->domain), "%s", hostname);
 }
 
+/* Mail in the name of a partner must come as was agreed with it.  Our own
+ * networks are exempt, and the null sender is nobody's. */
+static bool is_as_agreed(struct inbound *s, const struct address *sender)
+{
+	static const struct answer in_the_clear = {
+		530, "5.7.0", "Mail from this domain is taken over TLS only, "
+			      "must issue a STARTTLS command first"
+	};
+	struct rules_question question = { .recipient_domain = sender->domain };
+	struct answer unproven = { .code = 550, .status = "5.7.1" };
+	struct judgement judgement;
+	const struct policy *policy;
+
+	if (s->is_trusted || s->set.accepts_everything || !sender->domain[0])
+		return true;
+	policy = rules_policy(s->set.conf, question).policy;
+	if (policy->inbound == INBOUND_TLS_NONE)
+		return true;
+	if (!s->facts)
+		return inbound_refuse(s, &in_the_clear);
+	s->set.judge(s->set.judge_arg, policy, &judgement);
+	if (judgement.verdict == JUDGE_DELIVER)
+		return true;
+	unproven.text = judgement.reason;
+	return inbound_refuse(s, &unproven);
+}
+
 bool inbound_do_mail(struct inbound *s, struct view argument)
 {
 	const struct conf *conf = s->set.conf;
@@ -50,11 +78,13 @@ bool inbound_do_mail(struct inbound *s, struct view argument)
 
 	if (!command_mail(argument, &mail, &refusal, &why))
 		return inbound_refuse(s, &refusal);
+	complete_address(s, &mail.sender);
+	if (!is_as_agreed(s, &mail.sender))
+		return false;
 	if (limits.max_size > 0 && mail.size > limits.max_size)
 		return inbound_refuse(s, &too_large);
 	if (!s->set.has_room(s->set.store, mail.size))
 		return inbound_refuse(s, &no_room);
-	complete_address(s, &mail.sender);
 	s->t = transaction_new(&mail, &limits);
 	inbound_say(s, 250, "2.1.0", "Ok");
 	return true;

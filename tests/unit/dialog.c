@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "conf/addr.h"
+#include "conf/rules.h"
 #include "relay/smtp/inbound.h"
 
 enum { CUT_WHOLE = 0, CUT_BYTES = -1 };
@@ -23,6 +24,7 @@ struct player {
 	const struct dialog *dialog;
 	struct conf conf;
 	struct listener listener;
+	struct policy policy;
 	struct net_block from;
 	struct address postmaster;
 	struct tls_facts facts;
@@ -323,6 +325,8 @@ static void world(struct player *p)
 	static char hostname[] = "mx.example.org", facts_version[] = "TLSv1.3";
 	static char relay_domain[] = "*.relay.example";
 	static char *domains[] = { relay_domain };
+	static char partner[] = "*.partner.example";
+	static char *partners[] = { partner };
 	const struct dialog *d = p->dialog;
 	struct error error;
 
@@ -337,6 +341,11 @@ static void world(struct player *p)
 	p->conf.max_errors = d->max_errors ? d->max_errors : 20;
 	p->conf.max_hops = d->max_hops ? d->max_hops : 100;
 	p->conf.max_line = d->max_line ? d->max_line : 1000;
+	p->policy.patterns = (struct strings){ .at = partners, .count = 1 };
+	p->policy.inbound = d->inbound;
+	p->conf.policies = &p->policy;
+	p->conf.policy_count = 1;
+	rules_index(&p->conf);
 	p->listener.tls = d->tls;
 	p->listener.normalises_newlines = d->normalises_newlines;
 	p->facts.is_tls = true;
@@ -369,6 +378,19 @@ static void store_one(struct player *p, long cut, const char *text)
 			 p->dialog->name, cut, commits, is_found ? "" : "not ");
 }
 
+static void judge(void *arg, const struct policy *policy,
+		  struct judgement *out)
+{
+	const struct player *p = arg;
+
+	assert_ptr_equal(policy, &p->policy);
+	*out = (struct judgement){
+		.verdict = p->dialog->is_partner ? JUDGE_DELIVER
+						 : JUDGE_NEXT_HOST,
+		.reason = "not the partner\x01",
+	};
+}
+
 /* `text`: dialog_stores_one(), else the transcript is compared. */
 static void play(const struct dialog *dialog, long cut, const char *text)
 {
@@ -380,6 +402,8 @@ static void play(const struct dialog *dialog, long cut, const char *text)
 		.accepts_everything = dialog->accepts_everything,
 		.has_room = has_room,
 		.store = &p,
+		.judge = judge,
+		.judge_arg = &p,
 		.out = &p.out,
 	};
 
@@ -395,6 +419,7 @@ static void play(const struct dialog *dialog, long cut, const char *text)
 	else
 		compare(&p, cut);
 	inbound_free(p.session);
+	free(p.conf.patterns);
 	buffer_clear(&p.input);
 	buffer_clear(&p.out);
 	buffer_clear(&p.body);

@@ -26,6 +26,8 @@ struct dialog {
 	bool accepts_everything;
 	bool waits_for_store;   /* no "stored" by itself after a commit */
 	bool is_full;           /* the spool */
+	enum inbound_tls inbound; /* of the policy for *.partner.example */
+	bool is_partner;        /* what the judge says of the client */
 	bool shows_trace;       /* T: trace with the trace lines */
 	bool is_uncut;          /* what is pipelined is the very point */
 	uint64_t max_message;   /* 0: 100000 */

@@ -16,6 +16,52 @@
 #define STORED "S: 250 2.0.0 ID1 stored"
 #define DENIED "S: 550 5.7.1 Relaying denied"
 
+#define IN_TLS \
+	"S: 220*", "C: EHLO c", "S: *", "S: *", "S: *", "S: *", "S: *", \
+	"S: *", "S: *", "S: *", "S: *", "C: STARTTLS", "S: 220*", "T: tls", \
+	"E: secured", "C: HELO c", "S: 250*"
+#define IN_THE_CLEAR \
+	"S: 530 5.7.0 Mail from this domain is taken over TLS only, must " \
+	"issue a STARTTLS command first"
+
+static const struct dialog partners[] = {
+	{ .name = "a partner's mail comes over TLS only",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_REQUIRED,
+	  .lines = { HELO, "C: MAIL FROM:<a@mail.PARTNER.example>",
+		     IN_THE_CLEAR, "C: MAIL FROM:<a@partner.example.>",
+		     IN_THE_CLEAR, "C: RCPT TO:<x@relay.example>", "S: 503*",
+		     "C: MAIL FROM:<a@notpartner.example>", "S: 250*" } },
+	{ .name = "over TLS it is welcome",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_REQUIRED,
+	  .tls = LISTEN_MAY, .has_certificate = true, .is_partner = true,
+	  .lines = { IN_TLS, "C: MAIL FROM:<a@partner.example>", "S: 250*" } },
+	{ .name = "the null sender is nobody's, and nor is the postmaster",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_VERIFY,
+	  .lines = { HELO, "C: MAIL FROM:<>", "S: 250*", "C: RSET", "S: 250*",
+		     "C: MAIL FROM:<postmaster>", "S: 250*" } },
+	{ .name = "our own networks are exempt",
+	  .inbound = INBOUND_TLS_VERIFY,
+	  .lines = { HELO, "C: MAIL FROM:<a@partner.example>", "S: 250*" } },
+	{ .name = "where nothing was agreed mail may come in the clear",
+	  .client = "192.0.2.1",
+	  .lines = { HELO, "C: MAIL FROM:<a@partner.example>", "S: 250*" } },
+	{ .name = "a client that is not the partner is refused",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_VERIFY,
+	  .tls = LISTEN_MAY, .has_certificate = true,
+	  .lines = { IN_TLS, "C: MAIL FROM:<a@partner.example>",
+		     "S: 550 5.7.1 not the partner?",
+		     "C: MAIL FROM:<a@other.example>", "S: 250*" } },
+	{ .name = "the partner is not",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_VERIFY,
+	  .tls = LISTEN_MAY, .has_certificate = true, .is_partner = true,
+	  .lines = { IN_TLS, "C: MAIL FROM:<a@partner.example>", "S: 250*" } },
+	{ .name = "a certificate that nobody showed proves nothing",
+	  .client = "192.0.2.1", .inbound = INBOUND_TLS_VERIFY,
+	  .is_partner = true,
+	  .lines = { HELO, "C: MAIL FROM:<a@partner.example>",
+		     IN_THE_CLEAR } },
+};
+
 static const struct dialog relaying[] = {
 	{ .name = "a client of relay-from sends anywhere",
 	  .client = "127.3.2.1",
@@ -216,6 +262,7 @@ static void play(const struct dialog *dialogs, size_t count)
 		play(group, sizeof(group) / sizeof(group[0])); \
 	}
 
+GROUP(partners)
 GROUP(relaying)
 GROUP(postmaster)
 GROUP(syntax)
@@ -225,6 +272,7 @@ GROUP(utf8)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_partners),
 		cmocka_unit_test(test_relaying),
 		cmocka_unit_test(test_postmaster),
 		cmocka_unit_test(test_syntax),
