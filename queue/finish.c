@@ -100,12 +100,26 @@ static const char *duration(uint32_t seconds, char out[24])
 	return out;
 }
 
-static void expired(struct result *out, const struct result *last,
-		    uint32_t lifetime)
+/* Given up for its age. Who waited for TLS is told so: a better host, or an
+ * agreement that is kept, would have had the mail. */
+static void expired(const struct part *part, struct result *out,
+		    const struct result *last)
 {
-	char text[24];
+	const struct policy *policy = policy_of(part);
+	const struct conf *conf = part->queue->conf;
+	uint32_t lifetime = policy_lifetime(conf, policy);
+	char status[sizeof(last->status)], text[24];
 
 	*out = *last;
+	if (last->is_unmet && age_of(part) < lifetime) {
+		snprintf(status, sizeof(status), "5%s",
+			 last->status[0] == '4' ? last->status + 1 : ".7.0");
+		result_set(out, OUTCOME_FAILED, last->blame, status,
+			   "the encryption that is demanded for this "
+			   "recipient was not to be had within %s: %s",
+			   duration(policy->bounce_after, text), last->text);
+		return;
+	}
 	/* RFC 3463 3.5: X.4.7, delivery time expired; 4 because a later
 	 * message may fare better. */
 	result_set(out, OUTCOME_FAILED, last->blame, "4.4.7",
@@ -117,8 +131,6 @@ static void expired(struct result *out, const struct result *last,
 static bool judge(struct ending *ending, size_t i, const struct result *result)
 {
 	struct part *part = ending->part;
-	uint32_t lifetime = policy_lifetime(part->queue->conf,
-					    policy_of(part));
 	struct result late;
 
 	switch (result->outcome) {
@@ -134,9 +146,10 @@ static bool judge(struct ending *ending, size_t i, const struct result *result)
 	case OUTCOME_DEFERRED:
 		break;
 	}
-	if (age_of(part) < lifetime)
+	if (age_of(part) < policy_patience(part->queue->conf, policy_of(part),
+					   result->is_unmet))
 		return true;
-	expired(&late, result, lifetime);
+	expired(part, &late, result);
 	fail(ending, i, &late);
 	return false;
 }
@@ -276,7 +289,8 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 	const char *own = part->progress.open[i].reason;
 
 	*out = (struct result){ .outcome = OUTCOME_DEFERRED };
-	if (last) {
+	/* What the lane waits for is newer than what the job met itself. */
+	if (last && !lane->is_unmet) {
 		out->reply_code = last->reply_code;
 		memcpy(out->host, last->host, sizeof(last->host));
 		out->proof = last->proof;
@@ -286,6 +300,7 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 		memcpy(out->host, lane->host, sizeof(lane->host));
 		result_set(out, OUTCOME_DEFERRED, BLAME_HOST, lane->status,
 			   "%s", lane->text);
+		out->is_unmet = lane->is_unmet;
 	} else {
 		result_set(out, OUTCOME_DEFERRED, BLAME_NONE, "4.4.7",
 			   "it was never its turn");
@@ -295,14 +310,12 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 void part_expire(struct part *part)
 {
 	struct ending *ending = ending_new(part);
-	uint32_t lifetime = policy_lifetime(part->queue->conf,
-					    policy_of(part));
 
 	for (size_t i = 0; i < part->progress.open_count; i++) {
 		struct result last, late;
 
 		last_reason(part, i, &last);
-		expired(&late, &last, lifetime);
+		expired(part, &late, &last);
 		fail(ending, i, &late);
 		free(part->progress.open[i].reason);
 	}

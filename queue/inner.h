@@ -117,6 +117,10 @@ void queue_set_timer(struct queue *queue);
 const struct policy *queue_lane_policy(const struct conf *conf,
 				       const char *lane);
 uint32_t policy_lifetime(const struct conf *conf, const struct policy *policy);
+/* How long mail may wait, in seconds: its lifetime, or less by the policy's
+ * on-failure when what it waits for is the TLS that is demanded. */
+uint32_t policy_patience(const struct conf *conf, const struct policy *policy,
+			 bool is_unmet);
 uint32_t policy_delay_notice(const struct conf *conf,
 			     const struct policy *policy);
 

@@ -236,6 +236,7 @@ bool lane_fail(struct lane *lane, unsigned epoch, const struct result *result,
 	if (!lane->failures++)
 		lane->since = now / 1000;
 	lane->due = now + delay;
+	lane->is_unmet = result->is_unmet;
 	memcpy(lane->status, result->status, sizeof(lane->status));
 	snprintf(lane->host, sizeof(lane->host), "%.*s", ATTEMPT_TEXT_MAX - 1,
 		 result->host);
@@ -251,6 +252,7 @@ bool lane_succeed(struct lane *lane)
 	lane->failures = 0;
 	lane->due = 0;
 	lane->since = 0;
+	lane->is_unmet = false;
 	return true;
 }
 

@@ -39,6 +39,9 @@ struct lane {
 	int64_t due;           /* nothing is given before */
 	uint32_t failures;
 	int64_t since;         /* seconds */
+	bool is_unmet;         /* the last failure: TLS was not as demanded.
+	                        * Not stored: a demand that was changed since
+	                        * is tried first */
 	unsigned epoch;        /* counts back-offs; see lane_fail() */
 	int64_t forced;        /* jobs last tried before this are due now */
 	char notice_id[MESSAGE_ID_LEN + 1];

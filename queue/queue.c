@@ -66,6 +66,16 @@ uint32_t policy_lifetime(const struct conf *conf, const struct policy *policy)
 	return policy->has_lifetime ? policy->lifetime : conf->lifetime;
 }
 
+uint32_t policy_patience(const struct conf *conf, const struct policy *policy,
+			 bool is_unmet)
+{
+	uint32_t lifetime = policy_lifetime(conf, policy);
+
+	if (is_unmet && policy->bounce_after && policy->bounce_after < lifetime)
+		return policy->bounce_after;
+	return lifetime;
+}
+
 uint32_t policy_delay_notice(const struct conf *conf,
 			     const struct policy *policy)
 {
@@ -421,6 +431,8 @@ struct queue *queue_open(struct ev_loop *loop,
 
 static void reconsider(void *arg, struct lane *lane)
 {
+	/* What was demanded may be so no more. */
+	lane->is_unmet = false;
 	lane_consider(arg, lane);
 }
 

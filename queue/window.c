@@ -192,7 +192,8 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 	search->want = lane->failures ? LANE_JOBS_LEAST : SEARCH_JOBS;
 	search->now = now;
 	search->forced = lane->forced;
-	search->expire_before = now - policy_lifetime(queue->conf, policy) *
+	search->expire_before = now - policy_patience(queue->conf, policy,
+						      lane->is_unmet) *
 					    INT64_C(1000);
 	search->delay_before = notice ? now - notice * 1000 : 0;
 	memcpy(search->notice_id, lane->notice_id, sizeof(search->notice_id));

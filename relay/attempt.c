@@ -295,7 +295,10 @@ static void host_failed(struct attempt *a)
 {
 	const struct candidate *candidate = client_candidate(a->client);
 
-	a->trouble = *client_trouble(a->client);
+	/* TLS that is not as demanded waits for somebody who mends it: it is
+	 * told rather than that another host is down just now. */
+	if (!a->trouble.is_unmet)
+		a->trouble = *client_trouble(a->client);
 	a->has_trouble = true;
 	/* In the middle of a message it is a bad moment, not a bad host. */
 	if (!a->is_handed_over)
