@@ -42,13 +42,8 @@ class Event:
         is_verified = self.level == "verify" and self.verdict == "deliver"
         return (f"{self.tls} {self.cipher} "
                 f"{'verified' if is_verified else 'unverified'} "
-                f"name={self.name_borne} issuer=\"{self.issuer}\" "
+                f"name={self.name} issuer=\"{self.issuer}\" "
                 f"pin={self.pin}")
-
-    @property
-    def name_borne(self):
-        """The key `name`; the attribute of that name is the event's."""
-        return self.fields.get("name", "")
 
     def __getattr__(self, key):
         key = {"sender": "from"}.get(key, key)

@@ -321,7 +321,8 @@ class Sink:
     def __init__(self, certificate=None, tls="may", script=None,
                  extensions=EXTENSIONS, name="sink.example",
                  address="127.0.0.1", port=0, credentials=None,
-                 newest_tls=None, patience=60, keep_bodies=True):
+                 newest_tls=None, patience=60, keep_bodies=True,
+                 asks=None):
         self.certificate = certificate
         self.tls = tls
         self.script = script or {}
@@ -329,6 +330,7 @@ class Sink:
         self.name = name
         self.credentials = credentials
         self.newest_tls = newest_tls
+        self.asks = asks        # clients for a certificate of these roots
         self.patience = patience
         self.keep_bodies = keep_bodies
         self.sessions = []
@@ -402,6 +404,9 @@ class Sink:
         context.set_ciphers("ALL:@SECLEVEL=0")
         if self.newest_tls:
             context.maximum_version = self.newest_tls
+        if self.asks:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(self.asks)
         context.load_cert_chain(self.certificate.chain, self.certificate.key)
         return context
 

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# touches: tls
+"""What a policy agrees with a partner beyond the level: mail from it, dry
+runs, certificates of ours, and the end of mail for which the TLS that was
+agreed is not to be had."""
+import re
+import ssl
+import subprocess
+
+from client import Client
+from harness import case, case_for, equal, has, run
+
+# The tests' clients are nobody special: 127.0.0.1 is not in relay-from.
+STRANGERS = {"relay_from": '{ "127.0.0.9" }',
+             "relay_domains": '{ "home.example" }'}
+
+
+def inbound(lab, how):
+    return lab.gateway("*.tuv.com", tls="may", inbound=how) + \
+        lab.gateway("home.example", lab.sink())
+
+
+def with_certificate(certificate):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        context.load_cert_chain(certificate.chain, certificate.key)
+    return context
+
+
+def ask(relay, sender, certificate=None, tls=True):
+    """The reply to MAIL, and then to a whole message if that was taken."""
+    with Client(relay.port) as client:
+        client.ehlo()
+        if tls:
+            client.secure(with_certificate(certificate))
+            client.ehlo()
+        reply = client.ask(f"MAIL FROM:<{sender}>")
+        if reply.code == 250:
+            client.expect(250, ask="RCPT TO:<x@home.example>")
+            client.expect(354, ask="DATA")
+            client.expect(250, ask="Subject: x\r\n\r\n.")
+        client.expect(221, ask="QUIT")
+        return reply
+
+
+@case
+def a_partners_mail_must_come_over_tls(lab):
+    relay = lab.relay(inbound(lab, "required"), **STRANGERS)
+    reply = ask(relay, "a@de.tuv.com", tls=False)
+    equal((reply.code, reply.status), (530, "5.7.0"))
+    equal(ask(relay, "a@de.tuv.com").code, 250)
+    equal(ask(relay, "a@other.example", tls=False).code, 250)
+    equal(ask(relay, "", tls=False).code, 250)
+
+
+def verifying(lab, **more):
+    return lab.gateway("*.tuv.com", tls="may", would="verify",
+                       trust=f'"{lab.ca.trust}"', inbound="verify",
+                       inbound_names="{ mx5.de.tuv.com }", **more) + \
+        lab.gateway("home.example", lab.sink())
+
+
+@case_for(
+    ("for servers", "good", True, ""),
+    ("by its CN alone", "cn-only", True, ""),
+    ("RSA", "rsa", True, ""),
+    ("for clients", "client-only", True, ""),
+    ("that is missing", None, False, "presented no certificate"),
+    ("of another name", "wrong-name", False, "expected mx5.de.tuv.com"),
+    ("that has expired", "expired", False, "expired"),
+    ("of a stranger", "unknown-ca", False, "leads to no trusted CA"),
+    ("of its own making", "self-signed", False, "self-signed"),
+)
+def a_partner_is_known_by_a_certificate(lab, sort, is_partner, words):
+    relay = lab.relay(verifying(lab), **STRANGERS)
+    certificate = lab.ca.sort(sort) if sort else None
+    reply = ask(relay, "a@de.tuv.com", certificate)
+    if is_partner:
+        equal(reply.code, 250, reply.text)
+        event = relay.wait("judged")
+        equal((event.level, event.verdict), ("verify", "deliver"))
+    else:
+        equal((reply.code, reply.status), (550, "5.7.1"), reply.text)
+        has(reply.text, words)
+        event = relay.wait("judged", client="127.0.0.1")
+        equal(event.verdict, "refuse")
+        assert event.reason_code, event
+    # Who brings other mail is not concerned.
+    equal(ask(relay, "a@other.example", certificate).code, 250)
+
+
+@case
+def under_tls_1_2_a_partner_is_known_too(lab):
+    relay = lab.relay(verifying(lab), **STRANGERS)
+    context = with_certificate(lab.ca.sort("good"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Client(relay.port) as client:
+        client.ehlo()
+        client.secure(context)
+        client.ehlo()
+        client.expect(250, ask="MAIL FROM:<a@de.tuv.com>")
+
+
+@case
+def our_own_networks_bring_anybodys_mail(lab):
+    relay = lab.relay(verifying(lab), relay_domains='{ "home.example" }')
+    equal(ask(relay, "a@de.tuv.com", tls=False).code, 250)
+
+
+@case
+def clients_are_asked_only_where_it_matters(lab):
+    plain = lab.relay(inbound(lab, "required"), **STRANGERS)
+    asked = lab.relay(verifying(lab), **STRANGERS)
+    for relay, wanted in ((plain, False), (asked, True)):
+        done = subprocess.run(
+            ["openssl", "s_client", "-starttls", "smtp", "-tls1_2", "-msg",
+             "-connect", f"127.0.0.1:{relay.port}"], text=True, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=30)
+        has(done.stdout, "ServerHelloDone")
+        equal("CertificateRequest" in done.stdout, wanted)
+
+
+@case_for(
+    ("a good certificate", {"sort": "good"}, "deliver"),
+    ("an expired one", {"sort": "expired"}, "certificate-expired"),
+    ("another name", {"sort": "wrong-name"}, "certificate-host-mismatch"),
+    ("a stranger's", {"sort": "unknown-ca"}, "certificate-not-trusted"),
+    ("no TLS", {"tls": "none"}, "starttls-not-supported"),
+    ("STARTTLS refused", {"sort": "good",
+                          "script": {"starttls": "454 4.7.0 no"}},
+     "starttls-not-supported"),
+)
+def a_dry_run_tells_and_delivers(lab, options, would):
+    sink = lab.sink(**options)
+    relay = lab.relay(lab.gateway(
+        "example.net", sink, tls="may", would="verify",
+        names="{ mx5.de.tuv.com }", trust=f'"{lab.ca.trust}"'))
+    relay.send("a@client.example", "b@example.net")
+    event = relay.wait("delivered")
+    equal((event.level, event.would), ("may", would))
+    sink.wait_messages(1)
+    told = relay.find("would-have-failed")
+    equal(bool(told), would != "deliver")
+    if told:
+        equal(told[0].policy, "example.net")
+        assert told[0].reason, told[0]
+
+
+@case
+def a_dry_run_does_not_loosen_encrypt(lab):
+    sink = lab.sink(tls="none")
+    relay = lab.relay(lab.gateway(
+        "example.net", sink, tls="encrypt", would="verify",
+        names="{ mx5.de.tuv.com }", trust=f'"{lab.ca.trust}"'))
+    relay.send("a@client.example", "b@example.net")
+    event = relay.wait("deferred")
+    equal((event.level, event.would), ("encrypt", "starttls-not-supported"))
+    equal(sink.commands(verb="MAIL"), [])
+
+
+@case_for(("1.3", ssl.TLSVersion.TLSv1_3), ("1.2", ssl.TLSVersion.TLSv1_2))
+def a_gateway_that_asks_is_shown_our_certificate(lab, version):
+    sink = lab.sink("good", newest_tls=version, asks=lab.ca.trust)
+    own = lab.ca.leaf("own", "out.relay.example",
+                      purpose="serverAuth, clientAuth")
+    relay = lab.relay(
+        f'certificate "own" {{ chain = "{own.chain}" key = "{own.key}" }}\n' +
+        lab.verified("example.net", sink, certificate="own") +
+        lab.verified("example.org", sink))
+    relay.send("a@client.example", "b@example.net")
+    got = sink.wait_messages(1)[0]
+    has(got.tls.client_certificate or b"", b"out.relay.example")
+    relay.send("a@client.example", "b@example.org")
+    got = sink.wait_messages(2)[1]
+    assert not got.tls.client_certificate, "shown to whom it is not for"
+
+
+@case
+def min_tls_holds(lab):
+    old = lab.sink("good", newest_tls=ssl.TLSVersion.TLSv1_2)
+    new = lab.sink("good")
+    relay = lab.relay(
+        lab.verified("example.net", old, new, min_tls="1.3") +
+        lab.verified("old.example", old, min_tls="1.3"))
+    relay.send("a@client.example", "b@example.net")
+    equal(relay.wait("delivered").tls, "TLSv1.3")
+    relay.send("a@client.example", "b@old.example")
+    event = relay.wait("deferred")
+    has("tls-version-too-old validation-failure", event.reason_code)
+    equal(old.commands(verb="MAIL"), [])
+
+
+@case
+def mail_fails_when_tls_is_not_to_be_had_for_too_long(lab):
+    home = lab.sink()
+    bad = lab.sink("wrong-name")
+    down = "127.0.0.1:1"
+    relay = lab.relay(
+        lab.verified("tls.example", bad, down,
+                     on_failure='"bounce-after 3s"') +
+        lab.verified("down.example", down, on_failure='"bounce-after 3s"') +
+        lab.gateway("client.example", home))
+    relay.send("a@client.example", ["b@tls.example"])
+    relay.send("a@client.example", ["b@down.example"])
+    event = relay.wait("bounced", timeout=30)
+    equal((event.to, event.status), ("b@tls.example", "5.7.5"))
+    equal(event.reason_code, "certificate-host-mismatch")
+    report = home.wait_messages(1)[0].body.decode()
+    has(report, "Status: 5.7.5")
+    text = re.sub(r"\s+", " ", report)
+    has(text, "mail.other.example, expected mx5.de.tuv.com")
+    has(text, "within 3 seconds")
+    relay.wait("deferred", to="b@down.example", count=3, timeout=30)
+    equal(relay.find("bounced", to="b@down.example"), [])
+
+
+run()
