@@ -325,6 +325,7 @@ static bool is_to_be_adopted(struct queue *queue, unsigned k)
 	if (k >= queue->settings.workers || queue->looks[k] == LOOK_FREE)
 		return true;
 	queue->looks[k] = LOOK_FREE;
+	queue->next_look = queue_now(queue) + ADOPT_AGAIN;
 	return false;
 }
 

@@ -13,6 +13,8 @@
 enum {
 	ADOPT_FIRST = 2 * 1000,  /* ms after the start */
 	ADOPT_EVERY = 60 * 1000,
+	/* Longer than a dead worker waits at most before it is back. */
+	ADOPT_AGAIN = 6 * 1000,
 };
 
 /* Looks for one and begins to empty it. */
