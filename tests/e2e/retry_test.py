@@ -3,6 +3,7 @@
 """What waits: back-off, restarts, expiry, and a policy that was tightened
 while mail was waiting."""
 import datetime
+import fcntl
 import re
 import time
 
@@ -158,6 +159,23 @@ def fewer_workers_adopt_what_others_left(lab):
     relay.configure(lab.gateway("example.net", sink), workers=1)
     relay.start()
     sink.wait_messages(len(sent), 30)
+    equal(len({m.recipients[0] for m in sink.messages}), len(sent))
+
+
+@case
+def a_folder_that_its_worker_could_not_take_is_adopted(lab):
+    """Its lock was held when both workers started, by one that was slow to
+    die; they took others."""
+    sink = lab.sink(script={"greeting": "421 4.3.2 down"})
+    relay = lab.relay(lab.gateway("example.net", sink), workers=2)
+    sent = [relay.send("", f"b{number}@example.net") for number in range(20)]
+    relay.wait("deferred")
+    relay.stop()
+    sink.script = {}
+    with open(relay.spool + "/worker-1/lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        relay.start()
+    sink.wait_messages(len(sent), 20)
     equal(len({m.recipients[0] for m in sink.messages}), len(sent))
 
 
