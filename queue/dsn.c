@@ -176,6 +176,14 @@ static enum dsn_action worst(const struct dsn *dsn)
 	return action;
 }
 
+static bool has_8bit(struct view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] > 127)
+			return true;
+	return false;
+}
+
 static void put_header(struct buffer *out, const struct dsn *dsn)
 {
 	const char *subject = dsn->is_double ? "Undeliverable report" :
@@ -192,6 +200,9 @@ static void put_header(struct buffer *out, const struct dsn *dsn)
 	/* RFC 3834 5; keeps vacation programs quiet. */
 	buffer_printf(out, "Auto-Submitted: auto-replied\r\n");
 	buffer_printf(out, "MIME-Version: 1.0\r\n");
+	/* RFC 2045 6.4: the whole is what any part of it is. */
+	if (is_global(dsn) || has_8bit(dsn->original))
+		buffer_printf(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buffer_printf(out, "Content-Type: multipart/report; "
 		      "report-type=delivery-status;\r\n\tboundary=\"=_%s\"\r\n",
 		      dsn->id);
@@ -346,14 +357,6 @@ static void put_fields(struct buffer *out, const struct dsn *dsn, bool utf8)
 	put_field(out, "Arrival-Date", date, false);
 	for (size_t i = 0; i < dsn->count; i++)
 		put_recipient(out, dsn, i, utf8);
-}
-
-static bool has_8bit(struct view text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.at[i] > 127)
-			return true;
-	return false;
 }
 
 static void put_original(struct buffer *out, const struct dsn *dsn, bool utf8)

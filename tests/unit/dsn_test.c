@@ -199,6 +199,27 @@ static void names_beyond_ascii_make_it_global(void **state)
 	envelope_free(e);
 }
 
+static void eight_bits_in_any_part_are_announced_by_the_whole(void **state)
+{
+	static const char field[] = "MIME-Version: 1.0\r\n"
+				    "Content-Transfer-Encoding: 8bit\r\n"
+				    "Content-Type: multipart/report";
+	struct envelope *e = envelope();
+	struct dsn_recipient d = failed();
+	struct dsn dsn = dsn_of(e, &d, 1);
+	char *text;
+
+	(void)state;
+	text = compose(&dsn);
+	assert_null(strstr(text, "8bit"));
+	free(text);
+	dsn.original = VIEW("Subject: h\xe9llo\r\n");
+	text = compose(&dsn);
+	assert_non_null(strstr(text, field));
+	free(text);
+	envelope_free(e);
+}
+
 static void notify_decides_what_is_told(void **state)
 {
 	static const struct {
@@ -276,6 +297,8 @@ int main(void)
 		cmocka_unit_test(one_report_carries_all_fates),
 		cmocka_unit_test(no_remote_text_starts_a_line),
 		cmocka_unit_test(names_beyond_ascii_make_it_global),
+		cmocka_unit_test(
+			eight_bits_in_any_part_are_announced_by_the_whole),
 		cmocka_unit_test(notify_decides_what_is_told),
 		cmocka_unit_test(
 			the_whole_message_returns_only_where_asked_and_small),
