@@ -193,6 +193,15 @@ enum outbound_want outbound_start(struct outbound *s)
 	return want(s);
 }
 
+/* A word of success in the middle of the message cannot be about it; it must
+ * not pass for the reply to its end.  A refusal may wait there. */
+static bool is_praised_early(const struct outbound *s, struct view rest)
+{
+	return s->end == OUTBOUND_RUNS && s->asked.state == BODY &&
+	       !outbound_is_in_flight(s) && rest.len > 0 &&
+	       (rest.at[0] == '2' || rest.at[0] == '3');
+}
+
 enum outbound_want outbound_input(struct outbound *s, struct view bytes,
 				  size_t *used)
 {
@@ -214,6 +223,8 @@ enum outbound_want outbound_input(struct outbound *s, struct view bytes,
 	/* Nobody asked: a goodbye, or worse. */
 	if (want(s) == OUTBOUND_IDLE && rest.len > 0)
 		outbound_finish(s, OUTBOUND_DONE);
+	if (is_praised_early(s, rest))
+		outcome_host_broken(s, "the server answered out of turn");
 	*used = bytes.len - rest.len;
 	return want(s);
 }

@@ -70,6 +70,25 @@ def a_reply_that_is_none(lab, text):
     sink.wait_messages(1)
 
 
+@case_for(("with the 354", 0), ("within the message", 0.3))
+def praise_before_the_end_is_no_delivery(lab, pause):
+    def act(session, argument):
+        session.send(b"354 go ahead\r\n" if pause else
+                     b"354 go ahead\r\n250 2.0.0 kept\r\n")
+        time.sleep(pause)
+        if pause:
+            session.send(b"250 2.0.0 kept\r\n")
+            # More than what the buffers of the kernel take was still to come.
+            sinks.stall(session, argument)
+        sinks.drop(session, argument)
+
+    relay, sink = start(lab, {"data": Turns(act)})
+    identity = relay.send("", "b@example.net", message(size=8 << 20))
+    has(relay.wait("deferred", id=identity).reason, "out of turn")
+    sink.wait_messages(1)
+    relay.wait("delivered", id=identity)
+
+
 # Lost connections (row 51) and silence (row 54).
 
 @case_for(*((f"{name} at {step}", step, action)

@@ -139,6 +139,9 @@ static const struct {
 	  BLAME_MESSAGE, "4.0.0" },
 	{ 4, "250 what\r\n", OUTBOUND_HOST, OUTCOME_DEFERRED,
 	  BLAME_HOST, "4.5.0" },
+	/* nothing of the message was there yet */
+	{ 4, "354 go\r\n250 2.0.0 taken\r\n", OUTBOUND_HOST,
+	  OUTCOME_DEFERRED, BLAME_HOST, "4.5.0" },
 	{ 5, "554 5.7.1 spam\r\n", OUTBOUND_DONE, OUTCOME_FAILED,
 	  BLAME_MESSAGE, "5.7.1" },
 	{ 5, "451 4.7.1 hm\r\n", OUTBOUND_DONE, OUTCOME_DEFERRED,
