@@ -164,3 +164,5 @@ install: all
 	done
 	install -D -m 644 -t $(SHARE)/doc/postern LICENSE \
 		$(wildcard README.md docs/*.md)
+	install -D -m 644 -t $(SHARE)/doc/postern/examples \
+		$(wildcard docs/examples/*)
