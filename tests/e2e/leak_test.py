@@ -145,6 +145,28 @@ def reports_to_a_partner_are_held_to_the_policy(lab):
     nothing_left(partner)
 
 
+@case_for(("the policy keeps its title", "one.example"),
+          ("the policy goes", "other.example"))
+def recipients_that_shared_a_policy_and_no_longer_do(lab, title):
+    """One message, two domains of one policy; one of them becomes a partner
+    with a policy of its own while it waits."""
+    busy = lab.sink(script={"rcpt": "450 4.2.1 busy"})
+    relay = lab.relay(lab.gateway("one.example", busy,
+                                  domains="{ two.example }"))
+    identity = relay.send("", ["b@one.example", "b@two.example"])
+    relay.wait("deferred", id=identity, count=2)
+    relay.stop()
+    partner, elsewhere = lab.sink("wrong-name"), lab.sink()
+    relay.configure(lab.verified("two.example", partner) +
+                    lab.gateway(title, elsewhere, tls="none") +
+                    lab.gateway("*", elsewhere, tls="none"))
+    relay.start()
+    relay.wait("delivered", id=identity)
+    event = relay.wait("deferred", to="b@two.example", status="4.7.5")
+    equal([m.recipients for m in elsewhere.messages], [["b@one.example"]])
+    nothing_left(partner)
+
+
 # A server inside TLS that then goes wrong.
 
 def asks_certificate(made):
