@@ -239,6 +239,7 @@ static void close_other(struct adopt *a, bool is_empty)
 	queue->looks[a->other.folder.number] = is_empty ? LOOK_NOTHING :
 							  LOOK_LEFT;
 	lanes_free(a->other.lanes);
+	holds_clear(&a->other.holds);
 	folder_release(&a->other.folder);
 	queue->adopt = NULL;
 	free(a);
@@ -253,7 +254,7 @@ static void enter(struct adopt *a)
 
 		if (!a->is_new[i])
 			continue;
-		lane = lanes_get(queue->lanes, a->jobs[i].lane);
+		lane = queue_lane(queue, a->jobs[i].lane);
 		lane->stored[HOME_HELD]++;
 		/* Its due time is found by the search. */
 		lane->next_due = 0;
@@ -294,6 +295,24 @@ static void on_step(struct request *request)
 	reader_put(queue->reader, &a->request);
 }
 
+/* Its rules hold here, too, before any of its mail comes. */
+static void take_holds(struct adopt *a)
+{
+	struct edit *edit = edit_new(NULL, NULL, NULL);
+
+	for (size_t i = 0; i < a->other.holds.count; i++) {
+		const struct hold *hold = &a->other.holds.at[i];
+		struct buffer record = { NULL, 0, 0, 0 };
+
+		if (!holds_add(&a->queue->holds, hold))
+			continue;
+		hold_pack(&record, hold);
+		edit_put(edit, key_hold(&hold->rule), &record);
+	}
+	queue_put(a->queue, HOME_HELD, edit);
+	queue_judge_lanes(a->queue);
+}
+
 static void begin(struct queue *queue, const struct folder *folder)
 {
 	struct adopt *a = must_alloc(sizeof(*a));
@@ -305,6 +324,7 @@ static void begin(struct queue *queue, const struct folder *folder)
 	a->request.done = on_step;
 	a->other.folder = *folder;
 	a->other.lanes = lanes_new();
+	a->other.conf = queue->conf;
 	queue->adopt = a;
 	if (queue_open_stores(&a->other, queue_map_size(queue), &error) ||
 	    recover(&a->other, &error)) {
@@ -313,6 +333,8 @@ static void begin(struct queue *queue, const struct folder *folder)
 		close_other(a, false);
 		return;
 	}
+	if (a->other.holds.count)
+		take_holds(a);
 	reader_put(queue->reader, &a->request);
 }
 

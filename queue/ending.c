@@ -16,14 +16,16 @@ struct ending *ending_new(struct part *part)
 	return ending;
 }
 
-static void end(struct ending *ending)
+static void end(struct ending *ending, bool is_recorded)
 {
 	struct part *part = ending->part;
 	struct queue *queue = part->queue;
 	struct lane *lane = part->job.lane;
 
-	free(ending);
 	part_leave(part);
+	if (ending->told)
+		ending->told(ending->arg, is_recorded);
+	free(ending);
 	lane_consider(queue, lane);
 }
 
@@ -50,7 +52,7 @@ static void on_gone(void *arg, enum change_end how)
 		if (part->home == HOME_FRESH)
 			settle(part);
 	}
-	end(ending);
+	end(ending, how == CHANGE_STORED);
 }
 
 /* Nobody is left to be served: the job goes. */
@@ -86,7 +88,7 @@ static void on_moved(void *arg, enum change_end how)
 		settle(part);
 		lane_is_held(part);
 	}
-	end(ending);
+	end(ending, how == CHANGE_STORED);
 }
 
 static void on_kept(void *arg, enum change_end how)
@@ -97,7 +99,7 @@ static void on_kept(void *arg, enum change_end how)
 
 	if (how != CHANGE_STORED || part->home == HOME_HELD) {
 		lane_is_held(part);
-		end(ending);
+		end(ending, how == CHANGE_STORED);
 		return;
 	}
 	/* Held has it; a crash before the next commit finds it in both, and
@@ -140,10 +142,9 @@ static void on_noticed(void *arg, enum change_end how)
 {
 	struct ending *ending = arg;
 
-	(void)how;
 	if (ending->part->home == HOME_HELD)
 		lane_is_held(ending->part);
-	end(ending);
+	end(ending, how == CHANGE_STORED);
 }
 
 /* The job stays where it is, marked as told of. */
@@ -162,7 +163,7 @@ static void record(void *arg, bool is_stored)
 
 	if (!is_stored) {
 		/* The store is broken; what is in it stays as it is. */
-		end(ending);
+		end(ending, false);
 		return;
 	}
 	if (ending->has_lane_news)

@@ -323,6 +323,47 @@ void part_expire(struct part *part)
 	ending_go(ending);
 }
 
+/* RFC 3463 3.1: nothing more is known than that it will not be. */
+static void given_up(struct result *out, const struct result *last,
+		     const struct conf *conf)
+{
+	*out = *last;
+	result_set(out, OUTCOME_FAILED, BLAME_NONE, "5.0.0",
+		   "given up by the postmaster of %s; the last reason was: %s",
+		   conf->hostname, last->text);
+}
+
+void part_end(struct part *part, const bool *ends, bool is_reported,
+	      void (*told)(void *arg, bool is_recorded), void *arg)
+{
+	struct ending *ending = ending_new(part);
+	struct progress *p = &part->progress;
+	size_t left = 0;
+
+	ending->told = told;
+	ending->arg = arg;
+	for (size_t i = 0; i < p->open_count; i++) {
+		struct result last, end;
+
+		if (!ends[i]) {
+			p->open[left++] = p->open[i];
+			continue;
+		}
+		last_reason(part, i, &last);
+		given_up(&end, &last, part->queue->conf);
+		if (is_reported)
+			fail(ending, i, &end);
+		else
+			log_result(part, i, "removed", &end, -1);
+		free(p->open[i].reason);
+	}
+	p->open_count = left;
+	/* Who is left is held from now on. */
+	if (part->home == HOME_FRESH)
+		p->due = queue_now(part->queue);
+	ending_go(ending);
+}
+
 void part_notice(struct part *part)
 {
 	struct ending *ending = ending_new(part);

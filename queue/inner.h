@@ -11,6 +11,7 @@
 #include "queue/commit.h"
 #include "queue/edit.h"
 #include "queue/folder.h"
+#include "queue/holds.h"
 #include "queue/ident.h"
 #include "queue/lanes.h"
 #include "queue/queue.h"
@@ -79,6 +80,7 @@ struct queue {
 	struct commit *commit[HOMES];
 	struct reader *reader;
 	struct lanes *lanes;
+	struct holds holds;
 	struct spool_clock clock;
 	int64_t clock_saved;
 	struct ident_source ids;
@@ -93,6 +95,10 @@ struct queue {
 	int64_t next_look;     /* for folders without an owner */
 	struct adopt *adopt;   /* one that is being emptied */
 	uint8_t looks[FOLDER_WORKERS_MAX]; /* enum look, by its number */
+	bool is_sweeping;      /* somebody reads jobs beside the searches */
+	bool has_left;         /* and meanwhile some left memory */
+	struct sweep *sweeps;
+	unsigned releases;     /* counts the rules that went */
 	bool is_closing;
 	bool is_broken;
 };
@@ -106,6 +112,8 @@ const struct policy *queue_policy(const struct conf *conf, const char *domain,
 /* The lane that a recipient's mail goes to under a snapshot. */
 const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);
+/* Asks the lane to be tried now, all of it. */
+void queue_retry_lane(struct queue *queue, struct lane *lane);
 /* On its way to that store. Takes the edit. */
 void queue_put(struct queue *queue, enum home home, struct edit *edit);
 /* Both stores of queue->folder. */
@@ -148,6 +156,8 @@ void part_stored(struct part *part);
 /* Behind, or before, all others that wait in its lane. */
 void part_wait_last(struct part *part);
 void part_wait_first(struct part *part);
+/* One that waits, taken out of the line: it is ENDING. */
+void part_wait_no_more(struct part *part);
 /* The first that waits, taken out of the line; NULL: none. */
 struct part *lane_pop(struct queue *queue, struct lane *lane);
 /* Frees what part_leave() left for the lane's search. */
@@ -163,6 +173,11 @@ void part_put_aside(struct part *part);
 void lane_write(struct queue *queue, const struct lane *lane);
 /* Looks what the lane needs: a search, a wake-up, ready, gone. */
 void lane_consider(struct queue *queue, struct lane *lane);
+
+/* The lane of that name, made if need be. */
+struct lane *queue_lane(struct queue *queue, const char *name);
+/* The rules have changed: which lanes are on hold as a whole? */
+void queue_judge_lanes(struct queue *queue);
 
 /* --- move.c ---------------------------------------------------------- */
 
@@ -181,6 +196,9 @@ struct ending {
 	bool has_lane_news;   /* the lane's record is to be written */
 	bool is_notice;       /* nothing ends: a delay is told of */
 	int64_t old_due;      /* of its D key */
+	/* whoever waits for its end; NULL: nobody */
+	void (*told)(void *arg, bool is_recorded);
+	void *arg;
 };
 
 struct ending *ending_new(struct part *part);
@@ -194,6 +212,10 @@ void ending_go(struct ending *ending);
 void part_finish(struct part *part, const struct result *results);
 /* Given up for its age: every open recipient fails with the last reason. */
 void part_expire(struct part *part);
+/* Those of its open recipients are given up, with a report where one is
+ * wanted, or without a word. `told` comes when that is recorded. */
+void part_end(struct part *part, const bool *ends, bool is_reported,
+	      void (*told)(void *arg, bool is_recorded), void *arg);
 /* The sender is told of the delay, nothing else changes. */
 void part_notice(struct part *part);
 

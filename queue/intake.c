@@ -154,7 +154,7 @@ static struct choice *choose(struct queue *queue,
 						 envelope->recipients[i].domain,
 						 envelope->sender);
 
-		choices[i].lane = lanes_get(queue->lanes, key);
+		choices[i].lane = queue_lane(queue, key);
 		choices[i].index = (uint32_t)i;
 	}
 	qsort(choices, count, sizeof(*choices), by_lane);

@@ -212,7 +212,7 @@ void lanes_each(struct lanes *lanes, void (*call)(void *arg, struct lane *lane),
 
 bool lane_is_backing_off(const struct lane *lane, int64_t now)
 {
-	return lane->due > now;
+	return lane->is_on_hold || lane->due > now;
 }
 
 uint64_t lane_cold(const struct lane *lane, enum home home)

@@ -30,10 +30,14 @@ struct lane {
 	struct part *first, *last; /* those that wait to be taken */
 	size_t waiting, taken;
 	int64_t next_due;      /* of held jobs that are not in memory */
+	char expire_id[MESSAGE_ID_LEN + 1]; /* what is older is on hold and does
+	                        * not expire; "" until a search found out */
 	int64_t search_after;  /* a search that found nothing is not repeated
 	                        * before */
 	struct search *search;     /* one that is under way */
 	bool is_ready;         /* ready was said */
+
+	bool is_on_hold;       /* all of it, by a rule */
 
 	/* back-off: 0 failures means that all is well */
 	int64_t due;           /* nothing is given before */
@@ -68,6 +72,7 @@ struct lane *lanes_due(struct lanes *lanes, int64_t now);
 void lanes_each(struct lanes *lanes, void (*call)(void *arg, struct lane *lane),
 		void *arg);
 
+/* Or on hold. */
 bool lane_is_backing_off(const struct lane *lane, int64_t now);
 /* Jobs on the disk that are not in memory. */
 uint64_t lane_cold(const struct lane *lane, enum home home);

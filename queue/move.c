@@ -1,18 +1,30 @@
 /*
- * Jobs whose lane is another one under the present snapshot: they move in
- * one commit of held, split if their recipients part ways, and leave their
- * old place.  They keep what was recorded of their attempts.
+ * Jobs whose lane is another one under the present snapshot, or that a rule
+ * holds: they move in one commit of held, split if their recipients part
+ * ways, and leave their old place.  They keep what was recorded of their
+ * attempts.
  */
 #include "queue/inner.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/sweep.h"
+
 struct moving {
 	struct part *part;
 	struct lane **lanes;   /* of each open recipient, in order */
+	bool *is_on_hold;      /* likewise */
+	unsigned releases;     /* of the queue, when it began */
 	bool stays;            /* one of the new jobs is under the old key */
 };
+
+static void moving_free(struct moving *m)
+{
+	free(m->lanes);
+	free(m->is_on_hold);
+	free(m);
+}
 
 static void moving_end(struct moving *m)
 {
@@ -20,6 +32,9 @@ static void moving_end(struct moving *m)
 	struct lane *old = m->part->job.lane;
 	size_t count = m->part->progress.open_count;
 
+	/* A rule went while its mail was being put on hold. */
+	if (m->releases != queue->releases && !queue->is_closing)
+		sweep_judge(queue, m->part->message->envelope->id);
 	/* First, so that no search skips what it left under its own key. */
 	part_leave(m->part);
 	for (size_t i = 0; i < count; i++) {
@@ -27,8 +42,7 @@ static void moving_end(struct moving *m)
 		lane_consider(queue, m->lanes[i]);
 	}
 	lane_consider(queue, old);
-	free(m->lanes);
-	free(m);
+	moving_free(m);
 }
 
 static void settle(struct part *part)
@@ -53,11 +67,17 @@ static void on_left(void *arg, enum change_end end)
 	moving_end(m);
 }
 
-/* Is recipient i the first one that goes to its lane? */
+static bool are_together(const struct moving *m, size_t i, size_t k)
+{
+	return m->lanes[i] == m->lanes[k] &&
+	       m->is_on_hold[i] == m->is_on_hold[k];
+}
+
+/* Is recipient i the first one that goes to its place? */
 static bool leads(const struct moving *m, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (m->lanes[k] == m->lanes[i])
+		if (are_together(m, i, k))
 			return false;
 	return true;
 }
@@ -70,7 +90,8 @@ static void count_new(struct moving *m)
 		if (!leads(m, i))
 			continue;
 		m->lanes[i]->stored[HOME_HELD]++;
-		m->lanes[i]->next_due = 0;
+		if (!m->is_on_hold[i])
+			m->lanes[i]->next_due = 0;
 	}
 	if (part->home == HOME_HELD)
 		part->job.lane->stored[HOME_HELD]--;
@@ -94,7 +115,9 @@ static void on_moved(void *arg, enum change_end end)
 	queue_put(part->queue, HOME_FRESH, edit);
 }
 
-/* The new job of recipient i's lane, with all that go there. */
+/* The new job of recipient i's place, with all that go there.  Its number
+ * is the index of its first, so that no two jobs of a message ever share
+ * one. */
 static void put_new(struct moving *m, struct edit *edit, size_t lead)
 {
 	struct part *part = m->part;
@@ -104,14 +127,13 @@ static void put_new(struct moving *m, struct edit *edit, size_t lead)
 	uint32_t number = part->progress.open[lead].index;
 	struct buffer record = { NULL, 0, 0, 0 };
 
-	/* Who stays in the lane keeps the key. */
-	if (m->lanes[lead] == part->job.lane)
-		number = part->number;
+	if (m->lanes[lead] == part->job.lane && number == part->number)
+		m->stays = true;
 	new.open = NULL;
 	new.open_count = 0;
-	new.due = queue_now(part->queue);
+	new.due = m->is_on_hold[lead] ? TIME_NEVER : queue_now(part->queue);
 	for (size_t i = lead; i < part->progress.open_count; i++)
-		if (m->lanes[i] == m->lanes[lead])
+		if (are_together(m, i, lead))
 			progress_open(&new, part->progress.open[i].index,
 				      part->progress.open[i].reason);
 	progress_pack(&record, &new, lane, id, number);
@@ -148,27 +170,28 @@ bool part_moves(struct part *part)
 	size_t count = part->progress.open_count, same = 0;
 	struct moving *m;
 
-	if (part->checked == queue->conf)
+	if (part->checked == queue->conf && !queue->holds.count)
 		return false;
 	m = must_alloc(sizeof(*m));
 	m->part = part;
+	m->releases = queue->releases;
 	m->lanes = must_alloc(count * sizeof(struct lane *));
+	m->is_on_hold = must_alloc(count * sizeof(*m->is_on_hold));
 	for (size_t i = 0; i < count; i++) {
 		uint32_t index = part->progress.open[i].index;
-		const char *key = queue_lane_key(
-			queue->conf, envelope->recipients[index].domain,
-			envelope->sender);
+		const struct recipient *r = &envelope->recipients[index];
+		const char *key = queue_lane_key(queue->conf, r->domain,
+						 envelope->sender);
 
-		m->lanes[i] = lanes_get(queue->lanes, key);
-		same += m->lanes[i] == part->job.lane;
+		m->lanes[i] = queue_lane(queue, key);
+		m->is_on_hold[i] = holds_take(&queue->holds, envelope, r);
+		same += m->lanes[i] == part->job.lane && !m->is_on_hold[i];
 	}
 	part->checked = queue->conf;
 	if (same == count) {
-		free(m->lanes);
-		free(m);
+		moving_free(m);
 		return false;
 	}
-	m->stays = same > 0;
 	for (size_t i = 0; i < count; i++)
 		m->lanes[i]->entering++;
 	start(m);

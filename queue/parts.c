@@ -132,11 +132,12 @@ void part_leave(struct part *part)
 		lane->entering--;
 	else
 		lane->memory[part->home]--;
-	if (!lane->search) {
+	if (!lane->search && !part->queue->is_sweeping) {
 		part_free(part);
 		return;
 	}
-	/* The search under way may find it on the disk as it was before. */
+	/* What reads now may find it on the disk as it was before. */
+	part->queue->has_left |= part->queue->is_sweeping;
 	part->state = PART_GONE;
 }
 
@@ -146,7 +147,11 @@ void lane_sweep(struct lane *lane)
 
 	for (struct part *part = lane->parts; part; part = next) {
 		next = part->next;
-		if (part->state == PART_GONE)
+		if (part->state != PART_GONE)
+			continue;
+		if (part->queue->is_sweeping)
+			part->queue->has_left = true;
+		else
 			part_free(part);
 	}
 }
@@ -177,6 +182,27 @@ void part_wait_first(struct part *part)
 		lane->last = part;
 	lane->waiting++;
 	part->queue->waiting++;
+}
+
+void part_wait_no_more(struct part *part)
+{
+	struct lane *lane = part->job.lane;
+	struct part *before = NULL;
+
+	for (struct part *at = lane->first; at != part; at = at->after)
+		before = at;
+	if (before)
+		before->after = part->after;
+	else
+		lane->first = part->after;
+	if (lane->last == part)
+		lane->last = before;
+	if (!lane->first)
+		lane->is_ready = false;
+	part->after = NULL;
+	part->state = PART_ENDING;
+	lane->waiting--;
+	part->queue->waiting--;
 }
 
 struct part *lane_pop(struct queue *queue, struct lane *lane)

@@ -14,6 +14,7 @@
 #include "conf/rules.h"
 #include "queue/adopt.h"
 #include "queue/recover.h"
+#include "queue/sweep.h"
 
 /* Lanes woken in one turn of the loop; the rest has the next one. */
 enum { WAKES_A_TURN = 64 };
@@ -180,7 +181,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 		wake_lane(queue, lane);
 	}
 	save_clock(queue, now);
-	if (queue->next_look <= now) {
+	if (queue->next_look <= now && !queue->settings.is_workshop) {
 		queue->next_look = now + ADOPT_EVERY;
 		adopt_look(queue);
 		for (int home = 0; home < HOMES; home++)
@@ -252,14 +253,17 @@ void queue_finish(struct queue *queue, struct job *job,
 	part_finish(untake(job), results);
 }
 
-static void retry_lane(void *arg, struct lane *lane)
+void queue_retry_lane(struct queue *queue, struct lane *lane)
 {
-	struct queue *queue = arg;
-
 	lane->due = 0;
 	if (lane_cold(lane, HOME_HELD))
 		lane->forced = queue_now(queue) + 1;
 	lane_consider(queue, lane);
+}
+
+static void retry_lane(void *arg, struct lane *lane)
+{
+	queue_retry_lane(arg, lane);
 }
 
 void queue_retry_all(struct queue *queue)
@@ -402,6 +406,7 @@ static void free_stores(struct queue *queue)
 	store_close(queue->store[HOME_HELD]);
 	folder_release(&queue->folder);
 	lanes_free(queue->lanes);
+	holds_clear(&queue->holds);
 	free(queue->wake);
 	free(queue);
 }
@@ -418,7 +423,10 @@ struct queue *queue_open(struct ev_loop *loop,
 	queue->folder.lock = -1;
 	queue->lanes = lanes_new();
 	set_share(queue);
-	if (folder_take(settings->spool, &queue->folder, error) ||
+	if (settings->folder)
+		queue->folder = *settings->folder;
+	if ((!settings->folder &&
+	     folder_take(settings->spool, &queue->folder, error)) ||
 	    queue_open_stores(queue, queue_map_size(queue), error) ||
 	    recover(queue, error)) {
 		free_stores(queue);
@@ -429,18 +437,19 @@ struct queue *queue_open(struct ev_loop *loop,
 	return queue;
 }
 
-static void reconsider(void *arg, struct lane *lane)
+static void forget_demand(void *arg, struct lane *lane)
 {
+	(void)arg;
 	/* What was demanded may be so no more. */
 	lane->is_unmet = false;
-	lane_consider(arg, lane);
 }
 
 void queue_configure(struct queue *queue, const struct conf *conf)
 {
 	queue->conf = conf;
 	set_share(queue);
-	lanes_each(queue->lanes, reconsider, queue);
+	lanes_each(queue->lanes, forget_demand, NULL);
+	queue_judge_lanes(queue);
 }
 
 static void forget_lane(void *arg, struct lane *lane)
@@ -479,6 +488,7 @@ void queue_close(struct queue *queue)
 	reader_free(queue->reader);
 	adopt_end(queue);
 	drain(queue);
+	sweep_end_all(queue);
 	for (int home = 0; home < HOMES; home++) {
 		commit_free(queue->commit[home]);
 		queue->commit[home] = NULL;

@@ -18,6 +18,7 @@
 #include "queue/result.h"
 
 struct ev_loop;
+struct folder;
 struct queue;
 struct lane;
 
@@ -42,6 +43,11 @@ struct queue_settings {
 	unsigned workers;
 	const struct conf *conf;
 	struct queue_events events;
+	/* A folder that is locked already, to be worked on while nobody
+	 * delivers from it: nothing becomes ready, nothing expires, no other
+	 * folder is adopted. Its lock is taken over. Else NULL. */
+	bool is_workshop;
+	const struct folder *folder;
 };
 
 /*

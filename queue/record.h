@@ -32,6 +32,7 @@ enum record_kind {
 	RECORD_LANE = 'L',    /* lane: back-off, counts */
 	RECORD_CHUNK = 'C',   /* id number: a piece of a large body */
 	RECORD_OPEN = 'O',    /* id: its chunks have no message in held */
+	RECORD_HOLD = 'H',    /* a rule that holds mail back */
 	RECORD_QUARANTINE = 'Q', /* the key of what did not check out */
 	RECORD_CLOCK = 'Z',   /* the spool's clock */
 };

@@ -69,7 +69,7 @@ static int recover_lanes(struct queue *queue, struct store_txn *held)
 		 * out. */
 		rc = ledger_read(held, name, &record);
 		if (!rc) {
-			lane = lanes_get(queue->lanes, name);
+			lane = queue_lane(queue, name);
 			lane_from_record(lane, &record);
 			rc = first_due(held, lane);
 		}
@@ -77,6 +77,31 @@ static int recover_lanes(struct queue *queue, struct store_txn *held)
 		if (rc)
 			break;
 	}
+	store_walk_end(cursor);
+	return store_is_absent(rc) ? 0 : rc;
+}
+
+/* --- holds ----------------------------------------------------------- */
+
+static int recover_holds(struct queue *queue, struct store_txn *held)
+{
+	struct key from = key_kind(RECORD_HOLD);
+	struct store_cursor *cursor;
+	struct view key, value;
+	struct hold hold;
+	int rc = store_walk(held, &cursor);
+
+	if (rc)
+		return rc;
+	for (rc = store_seek(cursor, key_view(&from), &key, &value);
+	     !rc && key.at[0] == RECORD_HOLD;
+	     rc = store_next(cursor, &key, &value))
+		if (!hold_unpack(value, &hold))
+			holds_add(&queue->holds, &hold);
+		else
+			log_say(LOG_WARNING, "warning", "a rule that holds mail "
+				"in %s does not check out and is not obeyed",
+				queue->folder.path);
 	store_walk_end(cursor);
 	return store_is_absent(rc) ? 0 : rc;
 }
@@ -126,7 +151,7 @@ static int recover_fresh(struct queue *queue, struct store_txn *fresh,
 		if (is_double)
 			edit_job_gone(doubles, job.lane, job.id, job.part);
 		else
-			lanes_get(queue->lanes, job.lane)->stored[HOME_FRESH]++;
+			queue_lane(queue, job.lane)->stored[HOME_FRESH]++;
 	}
 	store_walk_end(cursor);
 	return store_is_absent(rc) ? 0 : rc;
@@ -165,6 +190,8 @@ static int look(struct queue *queue, struct edit *doubles,
 		return rc;
 	}
 	rc = recover_clock(queue, held);
+	if (!rc)
+		rc = recover_holds(queue, held);
 	if (!rc)
 		rc = recover_lanes(queue, held);
 	if (!rc)

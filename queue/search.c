@@ -149,6 +149,7 @@ static int walk_code(const struct walk *w)
 	return store_is_absent(w->rc) ? 0 : w->rc;
 }
 
+/* Nothing is told of what is on hold. */
 static bool is_noticed(struct walk *w)
 {
 	struct progress progress;
@@ -156,25 +157,48 @@ static bool is_noticed(struct walk *w)
 
 	if (read_job(w->txn, &w->at, &progress, &is_good) || !is_good)
 		return false;
-	is_noticed = progress.is_noticed;
+	is_noticed = progress.is_noticed || progress.due == TIME_NEVER;
 	progress_clear(&progress);
 	return is_noticed;
 }
 
-/* Jobs of messages that are too old, in the order of their ids. */
+static bool is_on_hold(struct walk *w)
+{
+	struct progress progress;
+	bool is_good, is_on_hold;
+
+	if (read_job(w->txn, &w->at, &progress, &is_good) || !is_good)
+		return false;
+	is_on_hold = progress.due == TIME_NEVER;
+	progress_clear(&progress);
+	return is_on_hold;
+}
+
+/* Jobs of messages that are too old, in the order of their ids.  Those on
+ * hold do not expire; those at the front are looked at once. */
 static int find_expired(struct search *search, struct walk *w, enum home home)
 {
 	size_t left = search->want;
+	bool is_front = home == HOME_HELD;
 	int rc = 0;
 
 	w->prefix = key_lane_prefix(RECORD_JOB, search->name);
-	for (bool is_on = walk_from(w, w->prefix); is_on && left && !rc;
-	     is_on = walk_next(w)) {
+	for (bool is_on = walk_from(w, is_front ? key_job(search->name,
+							  search->expire_id, 0) :
+						  w->prefix);
+	     is_on && left && !rc; is_on = walk_next(w)) {
 		struct found found = { .why = FOUND_EXPIRED, .home = home,
 				       .key = w->at };
 
 		if (ident_time(w->at.id) >= search->expire_before)
 			break;
+		if (home == HOME_HELD && is_on_hold(w)) {
+			if (is_front)
+				memcpy(search->expire_id, w->at.id,
+				       sizeof(search->expire_id));
+			continue;
+		}
+		is_front = false;
 		if (is_skipped(search, &w->at))
 			continue;
 		rc = add_found(search, w->txn, &found);
@@ -258,6 +282,9 @@ static int find_held(struct search *search, struct walk *w)
 		struct found found = { .why = FOUND_DUE, .home = HOME_HELD,
 				       .key = w->at };
 
+		/* Those on hold are the last. */
+		if (w->at.due == TIME_NEVER)
+			break;
 		if (is_skipped(search, &w->at))
 			continue;
 		if (w->at.due > search->now && !is_forced(search, w)) {

@@ -50,6 +50,8 @@ struct search {
 	int64_t expire_before; /* ms: accepted before it is given up */
 	int64_t delay_before;  /* ms: accepted before it is told of; 0: never */
 	char notice_id[MESSAGE_ID_LEN + 1]; /* up to here it was */
+	char expire_id[MESSAGE_ID_LEN + 1]; /* in held what is before is on
+	                        * hold; moved on */
 	size_t body_room;      /* bytes of small bodies that may be read along */
 	struct search_skip *skip;
 	size_t skip_count;

@@ -52,6 +52,9 @@ static void enter_found(struct queue *queue, struct lane *lane,
 	part->progress = found->progress;
 	found->progress = (struct progress){ .attempts = 0 };
 	part->checked = NULL;
+	/* What is on hold is neither given up nor told of. */
+	if (found->why != FOUND_DUE && part_moves(part))
+		return;
 	if (found->why == FOUND_EXPIRED)
 		part_expire(part);
 	else if (found->why == FOUND_DELAYED)
@@ -143,6 +146,7 @@ static void enter_all(struct queue *queue, struct lane *lane,
 	if (search->next_due < lane->next_due)
 		lane->next_due = search->next_due;
 	memcpy(lane->notice_id, search->notice_to, sizeof(lane->notice_id));
+	memcpy(lane->expire_id, search->expire_id, sizeof(lane->expire_id));
 	for (size_t i = 0; i < search->found_count; i++)
 		enter_found(queue, lane, &search->found[i]);
 	for (size_t i = 0; i < search->bad_count; i++)
@@ -197,6 +201,7 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 					    INT64_C(1000);
 	search->delay_before = notice ? now - notice * 1000 : 0;
 	memcpy(search->notice_id, lane->notice_id, sizeof(search->notice_id));
+	memcpy(search->expire_id, lane->expire_id, sizeof(search->expire_id));
 	search->body_room = (HOT_BODIES_MAX - queue->hot_bytes) / 8;
 	skip_parts(search, lane);
 	lane->forced = 0;
@@ -240,13 +245,15 @@ void lane_consider(struct queue *queue, struct lane *lane)
 {
 	int64_t now = queue_now(queue), wake = TIME_NEVER;
 
-	if (queue->is_closing)
+	if (queue->is_closing || queue->settings.is_workshop)
 		return;
 	if (lane_is_empty(lane)) {
 		if (lane->wake == TIME_NEVER)
 			wake = now + LANE_LINGER;
 		else
 			wake = lane->wake;
+	} else if (lane->is_on_hold) {
+		wake = TIME_NEVER;
 	} else if (lane_is_backing_off(lane, now)) {
 		wake = lane->due;
 	} else if (!lane->search && wants_search(queue, lane, now)) {
@@ -264,4 +271,46 @@ void lane_consider(struct queue *queue, struct lane *lane)
 		lane->is_ready = true;
 		queue->settings.events.ready(queue->settings.events.arg, lane);
 	}
+}
+
+/* --- lanes on hold ---------------------------------------------------- */
+
+/* A lane of one domain is on hold as a whole when the domain is; under a
+ * policy's title there may be others. */
+static bool is_on_hold(const struct queue *queue, const char *lane)
+{
+	const struct conf *conf = queue->conf;
+
+	if (!holds_has_domain(&queue->holds, lane))
+		return false;
+	for (size_t i = 0; i < conf->policy_count; i++)
+		if (!strcmp(conf->policies[i].title, lane))
+			return false;
+	return true;
+}
+
+struct lane *queue_lane(struct queue *queue, const char *name)
+{
+	struct lane *lane = lanes_find(queue->lanes, name);
+
+	if (lane)
+		return lane;
+	lane = lanes_get(queue->lanes, name);
+	lane->is_on_hold = is_on_hold(queue, name);
+	return lane;
+}
+
+static void judge_lane(void *arg, struct lane *lane)
+{
+	struct queue *queue = arg;
+
+	lane->is_on_hold = is_on_hold(queue, lane->name);
+	if (lane->is_on_hold)
+		lane_cool(queue, lane);
+	lane_consider(queue, lane);
+}
+
+void queue_judge_lanes(struct queue *queue)
+{
+	lanes_each(queue->lanes, judge_lane, queue);
 }
