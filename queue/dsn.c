@@ -294,16 +294,24 @@ static void put_xtext(struct buffer *out, const char *name, const char *value,
 		put_field(out, name, text, utf8);
 }
 
-/* "mx.example.org[192.0.2.1]:25" without what follows the name. */
+/* "mx.example.org[192.0.2.1]:25" without what follows the name; where the
+ * name is the address, an address literal (RFC 3464 2.1.2). */
 static void put_remote(struct buffer *out, const char *host)
 {
-	char text[RESULT_HOST_MAX + 8];
+	char text[RESULT_HOST_MAX + 16];
 	size_t len = strcspn(host, "[");
+	bool is_address = len > 0 && host[len] != '\0' &&
+			  strncmp(host + len + 1, host, len) == 0 &&
+			  host[2 * len + 1] == ']';
 
 	if (!*host)
 		return;
-	snprintf(text, sizeof(text), "dns; %.*s",
-		 (int)(len ? len : strlen(host)), host);
+	if (is_address)
+		snprintf(text, sizeof(text), "dns; [%s%.*s]",
+			 memchr(host, ':', len) ? "IPv6:" : "", (int)len, host);
+	else
+		snprintf(text, sizeof(text), "dns; %.*s",
+			 (int)(len ? len : strlen(host)), host);
 	put_field(out, "Remote-MTA", text, false);
 }
 

@@ -179,6 +179,33 @@ static void no_remote_text_starts_a_line(void **state)
 	envelope_free(e);
 }
 
+static void a_host_without_a_name_is_told_as_a_literal(void **state)
+{
+	static const struct {
+		const char *host, *field;
+	} rows[] = {
+		{ "127.0.0.1[127.0.0.1]:25",
+		  "Remote-MTA: dns; [127.0.0.1]\r\n" },
+		{ "::1[::1]:25", "Remote-MTA: dns; [IPv6:::1]\r\n" },
+		{ "127.0.0.example[127.0.0.1]:25",
+		  "Remote-MTA: dns; 127.0.0.example\r\n" },
+		{ "1[127.0.0.1]:25", "Remote-MTA: dns; 1\r\n" },
+	};
+	struct envelope *e = envelope();
+	struct dsn_recipient d = failed();
+	struct dsn dsn = dsn_of(e, &d, 1);
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		strcpy(d.result.host, rows[i].host);
+		text = compose(&dsn);
+		assert_non_null(strstr(text, rows[i].field));
+		free(text);
+	}
+	envelope_free(e);
+}
+
 static void names_beyond_ascii_make_it_global(void **state)
 {
 	struct envelope *e = envelope();
@@ -296,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_failure_says_who_where_and_why),
 		cmocka_unit_test(one_report_carries_all_fates),
 		cmocka_unit_test(no_remote_text_starts_a_line),
+		cmocka_unit_test(a_host_without_a_name_is_told_as_a_literal),
 		cmocka_unit_test(names_beyond_ascii_make_it_global),
 		cmocka_unit_test(
 			eight_bits_in_any_part_are_announced_by_the_whole),
