@@ -60,3 +60,31 @@ void auth_plain(struct buffer *out, const char *user, const char *password)
 	auth_base64(out, buffer_view(&plain));
 	buffer_wipe(&plain);
 }
+
+enum { TELLING = 8 };
+
+static bool holds_piece(struct view text, struct view secret)
+{
+	size_t len = secret.len < TELLING ? secret.len : TELLING, i;
+
+	for (i = 0; len > 0 && i + len <= secret.len; i++)
+		if (memmem(text.at, text.len, secret.at + i, len) != NULL)
+			return true;
+	return false;
+}
+
+bool auth_is_told(const char *text, const char *user, const char *password)
+{
+	struct view whole = view_of(text), secret = view_of(password);
+	struct buffer plain = { 0 }, login = { 0 };
+	bool is_told;
+
+	auth_plain(&plain, user, password);
+	auth_base64(&login, secret);
+	is_told = holds_piece(whole, buffer_view(&plain)) ||
+		  holds_piece(whole, buffer_view(&login)) ||
+		  memmem(text, whole.len, password, secret.len) != NULL;
+	buffer_wipe(&plain);
+	buffer_wipe(&login);
+	return is_told;
+}

@@ -17,5 +17,8 @@ unsigned auth_offered(struct view mechanisms);
 void auth_plain(struct buffer *out, const char *user, const char *password);
 /* One answer of LOGIN, as base64. */
 void auth_base64(struct buffer *out, struct view bytes);
+/* True when a server's text holds the password or eight characters in a row
+ * of what was sent to prove it. */
+bool auth_is_told(const char *text, const char *user, const char *password);
 
 #endif

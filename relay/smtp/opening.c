@@ -5,6 +5,7 @@
  */
 #include "relay/smtp/outbound_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/smtp/auth.h"
@@ -147,6 +148,18 @@ static void quit(struct outbound *s)
 {
 	buffer_append(&s->out, VIEW("QUIT\r\n"));
 	outbound_finish(s, OUTBOUND_DONE);
+}
+
+void opening_hush(struct outbound *s)
+{
+	const struct policy *policy = s->set.demand->policy;
+	struct reply *reply = &s->reply;
+
+	if (auth_is_told(reply->text, policy->user, policy->password))
+		snprintf(reply->text, sizeof(reply->text),
+			 "%d %s%sthe server's text repeats the credentials",
+			 reply->code, reply->status,
+			 reply->status[0] != '\0' ? " " : "");
 }
 
 void opening_auth_good(struct outbound *s)

@@ -153,6 +153,8 @@ static void take_reply(struct outbound *s)
 	int class = s->reply.code / 100;
 
 	s->turn++;
+	if (s->is_secret)
+		opening_hush(s);
 	trace_reply(s);
 	if (s->reply.code == 421) {
 		outcome_host_refused(s);

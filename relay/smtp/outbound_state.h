@@ -132,6 +132,9 @@ ACTION(sending_chunk_answered);
 
 /* The handshake is done: judges; true when the session goes on. */
 bool opening_secured(struct outbound *s, const struct tls_facts *facts);
+/* A reply to credentials that repeats them loses its text: it must not reach
+ * a log or a report. */
+void opening_hush(struct outbound *s);
 void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 			const char *detail);
 

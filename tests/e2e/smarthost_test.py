@@ -2,6 +2,7 @@
 # touches: tls
 """A smarthost with a login: credentials go only over TLS that was judged
 good; and connections are kept for what may share them."""
+import base64
 import re
 import time
 
@@ -81,6 +82,27 @@ def a_login_that_is(lab, reply):
     relay.wait("warning")
     # It waits rather than going without a login.
     equal(sink.wait_messages(1)[0].session.user, LOGIN[0])
+
+
+@case_for(("PLAIN", "PLAIN"), ("LOGIN", "LOGIN"))
+def a_host_that_repeats_a_login_by(lab, words):
+    """Neither the log nor the report to the sender tells it."""
+    def auth(session, given):
+        said = session.commands[-1][1].decode()
+        return f"535 5.7.8 no: {said} {given[1]}"
+
+    home = lab.sink()
+    sink = lab.sink("good", credentials=LOGIN,
+                    script=dict(announcing(words), auth=auth))
+    relay = lab.relay(lab.gateway("client.example", home) +
+                      smarthost(lab, sink), lifetime="2s",
+                      log_level="debug")
+    relay.send("a@client.example", "b@example.net")
+    told = home.wait_messages(1)[0].body.decode() + "\n".join(relay.output)
+    has(told, "5.7.8")
+    for one in (LOGIN[1], *(base64.b64encode(text.encode()).decode()
+                            for text in (LOGIN[1], "\0".join(("", *LOGIN))))):
+        assert one[:12] not in told, one
 
 
 @case

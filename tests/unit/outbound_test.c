@@ -199,6 +199,16 @@ static void offers_credentials_to_proven_hosts_only(void **state)
 	assert_int_equal(seen->trouble.outcome, OUTCOME_DEFERRED);
 	assert_true(seen->auth_failed);
 
+	/* what a server repeats is told to nobody */
+	d.lines[3].reply = "535 5.7.8 no: AUTH PLAIN AG1lAHNlY3JldA==\r\n";
+	seen = script_run(&d);
+	assert_string_equal(seen->trouble.text, "535 5.7.8 the server's text "
+			    "repeats the credentials");
+	d.lines[3].reply = "421 me, secret\r\n";
+	seen = script_run(&d);
+	assert_null(strstr(seen->trouble.text, "secret"));
+	assert_int_equal(seen->end, OUTBOUND_HOST);
+
 	/* encrypt: TLS stands, but nobody was proven */
 	d.level = TLS_ENCRYPT;
 	d.lines[0].reply = "bad";
