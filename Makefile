@@ -28,6 +28,7 @@ SRC   := $(sort $(filter-out $(MAINS),$(SRC)))
 UNIT  := $(wildcard tests/unit/*_test.c)
 AID   := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
 FUZZ  := $(wildcard tests/fuzz/*.c)
+LOAD  := $(wildcard tests/bench/*.c)
 
 obj    = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB   := $(BUILD)/libpostern.a
@@ -114,8 +115,12 @@ $(FUZZS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(LD_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+$(BUILD)/load: $(call obj,$(LOAD)) $(LIB)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS)
+
 .SECONDARY:
--include $(patsubst %.o,%.d,$(call obj,$(MAINS) $(SRC) $(UNIT) $(AID) $(FUZZ)))
+-include $(patsubst %.o,%.d,$(call obj,$(MAINS) $(SRC) $(UNIT) $(AID) $(FUZZ) \
+	$(LOAD)))
 
 units: $(UNITS)
 fuzzers: $(FUZZS)
@@ -135,8 +140,9 @@ demo: all
 		python3 tests/demo.py
 endif
 ifneq (,$(wildcard tests/bench/run))
-bench: all
-	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab tests/bench/run
+bench: all $(BUILD)/load
+	@tests/deps.sh bench
+	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load tests/bench/run
 endif
 ifneq (,$(FUZZ))
 FUZZ_TIME ?= 60

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build or test Postern.
 #
-#	deps.sh build | demo | test | wolfssl-source | wolfssl-system
+#	deps.sh build | demo | test | bench | wolfssl-source | wolfssl-system
 #
 # Each line of a set is a Debian package and what shows that it is there: a
 # program, a header below the include folders or a Perl module. Nothing is asked of apt
@@ -37,6 +37,12 @@ demo='
 python3           python3
 curl              curl
 openssl           openssl
+'
+bench='
+python3           python3
+openssl           openssl
+postfix           postfix
+e2fsprogs         mkfs.ext4
 '
 test='
 clang             clang
@@ -103,10 +109,11 @@ case ${1-} in
 build) set="$build" ;;
 demo) set="$demo" ;;
 test) set="$test" ;;
+bench) set="$bench" ;;
 wolfssl-source) set="$wolfssl_source" ;;
 wolfssl-system) set="$wolfssl_system" ;;
 --install) shift; install "$@" >&2; exit ;;
-*) echo "usage: $0 build|demo|test|wolfssl-source|wolfssl-system" >&2; exit 64 ;;
+*) echo "usage: $0 build|demo|test|bench|wolfssl-source|wolfssl-system" >&2; exit 64 ;;
 esac
 
 list=$(missing "$set" | tr '\n' ' ')
