@@ -30,7 +30,7 @@ struct kept_identity {
 
 void tls_start(void)
 {
-	(void)wolfSSL_Init();
+	wolf_start();
 }
 
 /* Rules for both sides. */

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/cpuid.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
+#include <wolfssl/wolfcrypt/sha256.h>
 
 struct text {
 	int code;
@@ -200,4 +202,27 @@ const char *wolf_cipher(WOLFSSL *ssl)
 		(unsigned char)(suite >> 8), (unsigned char)suite);
 
 	return name ? name : "unknown";
+}
+
+/* The first Zen has ADX and is slow at it: RSA-2048 signs in 2.5 ms with it
+ * and in 1.4 ms without, P-384 in 355 and 202 us; P-256 loses 10 of 54 us. */
+static void avoid_slow_instructions(void)
+{
+#if defined(CPUID_ADX) && defined(__x86_64__)
+	unsigned char hash[WC_SHA256_DIGEST_SIZE];
+
+	__builtin_cpu_init();
+	if (!__builtin_cpu_is("znver1"))
+		return;
+	/* The library looks at the processor when it first computes, and
+	 * would forget what was said before. */
+	(void)wc_Sha256Hash(hash, 0, hash);
+	cpuid_clear_flag(CPUID_ADX);
+#endif
+}
+
+void wolf_start(void)
+{
+	(void)wolfSSL_Init();
+	avoid_slow_instructions();
 }

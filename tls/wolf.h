@@ -17,6 +17,9 @@
 #error "this wolfSSL lacks certgen, ECC, TLS 1.3 or SNI"
 #endif
 
+/* Once per process, before anything else. */
+void wolf_start(void);
+
 /* Why a handshake, a read or a write failed. `code` as the library gave
  * it (negative). Says what the peer said where it was the peer who ended
  * it. Never empty. */
