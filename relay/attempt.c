@@ -190,6 +190,7 @@ static void connect_to(struct attempt *a, const struct candidate *candidate)
 		.conf = a->job->conf,
 		.policy = a->policy,
 		.tls = a->field->tls,
+		.certwatch = a->field->certwatch,
 		.queue = a->field->queue,
 		.candidate = candidate,
 		.domain = a->domain,

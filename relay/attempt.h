@@ -18,6 +18,7 @@ struct attempt_field {
 	const struct conf *conf;   /* of now: kept connections are of it */
 	struct dns *dns;
 	struct tls_context *tls;
+	struct certwatch *certwatch;
 	struct queue *queue;
 	struct hosts *hosts;
 	struct pool *pool;

@@ -56,6 +56,12 @@ const struct cli_verb cli_verbs[] = {
 	  "Virtual gateways that take every message and store it as a file, "
 	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
 	  "this program.",	    verb_lab	   },
+	{ "partner certs", "[-c FILE] [--json]",
+	  "what partners' gateways presented",
+	  "Lists the gateways of policies that verify certificates (or would, "
+	  "as a dry\nrun) with names, issuer, pin, first and last sight and "
+	  "the days that are left.\nThe relay keeps the list in its spool.",
+	  partner_certs },
 	{ "partner import", "[--section 3|4] FORM", "a partner's form as policies",
 	  "Reads a filled form as text (- for standard input) and prints "
 	  "`policy` blocks,\nwith what was missing or not understood as "

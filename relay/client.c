@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "conf/log.h"
+#include "relay/certwatch.h"
 #include "tls/conn.h"
 
 /* The next piece of a message is read when less than this waits to leave. */
@@ -78,6 +79,26 @@ static void log_would(const struct client *c)
 	log_str(&line, "reason-code", would->reason_code);
 	log_str(&line, "reason", would->reason);
 	log_end(&line);
+}
+
+/* The stricter of both judgements is what the book is about. */
+static void note_judged(const struct client *c)
+{
+	const struct judgement *would = outbound_would(c->session);
+
+	certwatch_judged(c->set.certwatch, c->set.policy, c->host,
+			 conn_facts(c->conn),
+			 would != NULL ? would
+				       : outbound_judgement(c->session));
+}
+
+static void note_delivering(const struct client *c)
+{
+	const struct judgement *would = outbound_would(c->session);
+
+	if (would != NULL && would->verdict != JUDGE_DELIVER)
+		certwatch_would_fail(c->set.certwatch, c->set.policy, c->host,
+				     would->reason_code);
 }
 
 static void log_auth_failed(const struct client *c)
@@ -179,6 +200,7 @@ static bool step(struct client *c)
 		c->is_judged = true;
 		log_judged(c);
 		log_would(c);
+		note_judged(c);
 	}
 	if (c->body != NULL && c->want != OUTBOUND_BODY)
 		close_body(c);
@@ -348,6 +370,7 @@ void client_deliver(struct client *c, const struct job *job,
 	c->job = job;
 	c->is_delivering = true;
 	c->messages++;
+	note_delivering(c);
 	c->want = outbound_deliver(c->session, delivery);
 	drive(c);
 }

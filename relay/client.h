@@ -13,6 +13,7 @@
 #include "tls/context.h"
 
 struct client;
+struct certwatch;
 
 enum client_event {
 	CLIENT_IDLE, /* judged and free: client_deliver() or client_quit() */
@@ -28,6 +29,7 @@ struct client_settings {
 	const struct conf *conf;      /* all borrowed; the snapshot must */
 	const struct policy *policy;  /* outlive the client */
 	struct tls_context *tls;
+	struct certwatch *certwatch;  /* NULL: what is presented is not kept */
 	struct queue *queue;
 	const struct candidate *candidate; /* copied */
 	const char *domain;           /* the recipients'; copied */

@@ -14,11 +14,13 @@
 
 struct ev_loop;
 struct dispatch;
+struct certwatch;
 
 struct dispatch_settings {
 	const struct conf *conf;
 	struct dns *dns;
 	struct tls_context *tls;   /* the client context */
+	struct certwatch *certwatch; /* NULL: none is kept */
 	unsigned workers;          /* totals are shared out among so many */
 };
 

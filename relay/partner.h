@@ -13,4 +13,10 @@
  */
 int partner_import(const char *conf_path, int argc, char **argv);
 
+/*
+ * `partner certs [--json]`: what the partners' gateways presented, from the
+ * spool that the configuration names.  EX_CONFIG, EX_NOINPUT, EX_USAGE.
+ */
+int partner_certs(const char *conf_path, int argc, char **argv);
+
 #endif

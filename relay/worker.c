@@ -8,6 +8,7 @@
 #include "relay/worker.h"
 
 #include "conf/files.h"
+#include "relay/certwatch.h"
 #include "relay/channel.h"
 #include "relay/dispatch.h"
 #include "relay/drain.h"
@@ -32,6 +33,7 @@ struct worker {
 	struct ev_loop *loop;
 	struct dns *dns;
 	struct dispatch *dispatch;
+	struct certwatch *certwatch;
 	struct queue *queue;
 	struct server *server;
 	struct tls_context *client;
@@ -227,6 +229,15 @@ static int make_contexts(struct worker *w, struct error *error)
 	return 0;
 }
 
+static bool judges_partners(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->policy_count; i++)
+		if (conf->policies[i].tls == TLS_VERIFY ||
+		    conf->policies[i].would == TLS_VERIFY)
+			return true;
+	return false;
+}
+
 static int open_rooms(struct worker *w, struct error *error)
 {
 	const struct conf *conf = w->settings->conf;
@@ -248,6 +259,9 @@ static int open_rooms(struct worker *w, struct error *error)
 		.verbs = &store_queue,
 	};
 
+	if (judges_partners(conf))
+		w->certwatch = certwatch_new(w->loop, conf->spool);
+	dispatch.certwatch = w->certwatch;
 	w->dispatch = dispatch_new(w->loop, &dispatch);
 	w->queue = queue_open(w->loop, &queue, error);
 	if (!w->queue)
@@ -280,6 +294,7 @@ static void close_rooms(struct worker *w)
 		server_free(w->server);
 	if (w->dispatch)
 		dispatch_free(w->dispatch);
+	certwatch_free(w->certwatch);
 	/* The queue may still speak of lanes while it closes. */
 	w->dispatch = NULL;
 	if (w->queue)

@@ -19,7 +19,7 @@ tests  tests relay queue tls conf
 # header (a pattern): the only files outside tests/ that may include it; a
 # header of ours that shows a library to its users is listed like one
 libraries='
-ev.h               tls/conn.c queue/{queue,commit,reader}.c relay/{main,server,client,dispatch,dns,drain,errand,worker,resolver,supervise,control,keeper,probe}.c relay/lab/*.c
+ev.h               tls/conn.c queue/{queue,commit,reader}.c relay/{main,server,client,dispatch,certwatch,dns,drain,errand,worker,resolver,supervise,control,keeper,probe}.c relay/lab/*.c
 wolfssl/*          tls/*.c tls/wolf.h
 tls/{wolf,inner}.h tls/*.{c,h}
 lmdb.h             queue/{store,commit,reader}*.c
@@ -39,7 +39,7 @@ relay/smtp/*.{c,h}
 relay/form*.{c,h}
 relay/matrix*.{c,h}
 relay/{route,order,turns,pool,hosts,pace,backoff,target}.{c,h}
-relay/{admit,clients,advice,assure,score,words,queue_print}.{c,h}
+relay/{admit,certbook,clients,advice,assure,score,words,queue_print}.{c,h}
 relay/{dns_wire,dns_rdata,resolver_dnssec}.{c,h}
 tls/{policy,judge,names,facts,cert,chain,constraints,der,dane,sts}.{c,h}
 conf/{addr,bytes,escape,crc32c,rules,scan}.{c,h}

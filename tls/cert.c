@@ -345,5 +345,7 @@ void cert_facts(const struct cert *cert, struct facts_certificate *out)
 	out->not_before = cert->not_before;
 	out->not_after = cert->not_after;
 	cert_pin(cert, out->spki_sha256);
+	memset(out->sha256, 0, sizeof(out->sha256));
+	(void)wc_Sha256Hash(cert->der.at, (word32)cert->der.len, out->sha256);
 	(void)key_is_weak(cert, out->key);
 }

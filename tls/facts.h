@@ -44,6 +44,7 @@ struct facts_certificate {
 	char issuer[FACTS_TEXT_MAX];
 	int64_t not_before, not_after;  /* UTC seconds */
 	unsigned char spki_sha256[32];
+	unsigned char sha256[32];       /* of all of it: the fingerprint */
 	char key[32];                   /* "RSA 2048", "ECDSA P-256" */
 };
 
