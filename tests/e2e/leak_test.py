@@ -109,7 +109,7 @@ def a_kept_connection_that_dies_is_not_replaced_by_an_unproven_one(lab):
     partner.wait_messages(1)
     partner.tls = "none"
     time.sleep(0.2)
-    partner.hang_up(partner.sessions[0])
+    partner.cut(partner.sessions[0])
     relay.send("", "b@partner.example")
     relay.wait("deferred")
     equal(len(partner.messages), 1)

@@ -398,6 +398,12 @@ class Sink:
             pass
         self.note()
 
+    @staticmethod
+    def cut(session):
+        """Ends a session from outside. A mere close() would not be heard while
+        the session's thread waits for the connection."""
+        session.connection.shutdown(socket.SHUT_RDWR)
+
     def context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # Weak certificates are for the relay to refuse, not for us.

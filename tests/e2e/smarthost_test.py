@@ -171,7 +171,7 @@ def a_connection_that_died_while_idle_costs_no_attempt(lab):
     burst(relay, 1)
     sink.wait_messages(1)
     time.sleep(0.3)
-    sinks.Sink.hang_up(sink, sink.sessions[0])
+    sink.cut(sink.sessions[0])
     time.sleep(0.2)
     burst(relay, 1, start=1)
     sink.wait_messages(2, 10)
