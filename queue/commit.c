@@ -35,6 +35,7 @@ struct commit {
 	struct line fresh;  /* handed over at the end of the loop's turn */
 	size_t outstanding; /* put and not reported yet */
 	bool has_told;      /* broken was reported */
+	time_t looked;      /* for room; monotonic seconds */
 	/* shared, under the mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, rest;
@@ -134,14 +135,28 @@ static void end_all(struct line *batch, bool kept_only, enum change_end end)
 }
 
 /* What the file system still gives, and what lies free in our file. */
-static uint64_t spare_bytes(const char *path, const struct store_numbers *n)
+static void set_spare(struct commit *c, uint64_t inside)
 {
 	struct statvfs fs;
-	uint64_t inside = n->file > n->live ? n->file - n->live : 0;
+	uint64_t outside = 0;
 
-	if (statvfs(path, &fs))
-		return inside;
-	return inside + (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (!statvfs(c->path, &fs))
+		outside = (uint64_t)fs.f_bavail * fs.f_frsize;
+	pthread_mutex_lock(&c->mutex);
+	c->numbers.inside = inside;
+	c->numbers.spare = inside + outside;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+static void set_numbers(struct commit *c, const struct store_numbers *n,
+			size_t changes)
+{
+	pthread_mutex_lock(&c->mutex);
+	c->numbers.commits += changes > 0;
+	c->numbers.changes += changes;
+	c->numbers.live = n->live;
+	pthread_mutex_unlock(&c->mutex);
+	set_spare(c, n->file > n->live ? n->file - n->live : 0);
 }
 
 /* Commits the batch; true when its kept changes have to wait for room. */
@@ -165,12 +180,7 @@ static bool commit_batch(struct commit *c, struct line *batch, int *failure)
 	}
 	if (rc)
 		return waits;
-	pthread_mutex_lock(&c->mutex);
-	c->numbers.commits++;
-	c->numbers.changes += batch->count;
-	c->numbers.live = n.live;
-	c->numbers.spare = spare_bytes(c->path, &n);
-	pthread_mutex_unlock(&c->mutex);
+	set_numbers(c, &n, batch->count);
 	return false;
 }
 
@@ -344,6 +354,18 @@ void commit_numbers(struct commit *c, struct commit_numbers *out)
 	pthread_mutex_unlock(&c->mutex);
 }
 
+void commit_look(struct commit *c)
+{
+	struct commit_numbers n;
+	struct timespec now = later(0);
+
+	if (now.tv_sec == c->looked)
+		return;
+	c->looked = now.tv_sec;
+	commit_numbers(c, &n);
+	set_spare(c, n.inside);
+}
+
 bool commit_is_idle(const struct commit *c)
 {
 	return c->outstanding == 0;
@@ -390,9 +412,8 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 		store_numbers(txn, &n);
 		store_abort(txn);
 	}
-	c->numbers.live = n.live;
-	c->numbers.spare = spare_bytes(path, &n);
 	pthread_mutex_init(&c->mutex, NULL);
+	set_numbers(c, &n, 0);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->work, &monotonic);

@@ -40,7 +40,8 @@ struct change {
 struct commit_numbers {
 	uint64_t commits, changes;
 	uint64_t live;   /* bytes of pages in use */
-	uint64_t spare;  /* free bytes in the file and on its file system */
+	uint64_t inside; /* bytes of the file that are free */
+	uint64_t spare;  /* those, and what its file system has free */
 };
 
 typedef void commit_broken(void *arg, const char *why);
@@ -51,6 +52,9 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 /* From the loop's thread only; takes the change. */
 void commit_put(struct commit *commit, struct change *change);
 void commit_numbers(struct commit *commit, struct commit_numbers *out);
+/* Asks the file system again what it has free; commits do it themselves.
+ * More than once a second it is not asked. */
+void commit_look(struct commit *commit);
 /* Nothing waits and nothing is in flight. */
 bool commit_is_idle(const struct commit *commit);
 /* Blocks until all that waits is committed, and reports it. */

@@ -114,6 +114,8 @@ const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);
 /* Asks the lane to be tried now, all of it. */
 void queue_retry_lane(struct queue *queue, struct lane *lane);
+/* Are there so many bytes in the store's file or on its disk? */
+bool queue_fits(const struct queue *queue, enum home home, uint64_t size);
 /* On its way to that store. Takes the edit. */
 void queue_put(struct queue *queue, enum home home, struct edit *edit);
 /* Both stores of queue->folder. */

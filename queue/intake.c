@@ -162,7 +162,8 @@ static struct choice *choose(struct queue *queue,
 }
 
 /* Mail that nobody can take now does not go through the small, hot store:
- * when all of its lanes back off it is held from the start. */
+ * when all of its lanes back off it is held from the start. So it is when
+ * the disk is full and only held's file, which never shrinks, has room. */
 static enum home home_of(struct queue *queue, const struct choice *choices,
 			 size_t count)
 {
@@ -170,7 +171,8 @@ static enum home home_of(struct queue *queue, const struct choice *choices,
 
 	for (size_t i = 0; i < count; i++)
 		if (!lane_is_backing_off(choices[i].lane, now))
-			return HOME_FRESH;
+			return queue_fits(queue, HOME_FRESH, 0) ?
+				       HOME_FRESH : HOME_HELD;
 	return HOME_HELD;
 }
 

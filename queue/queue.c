@@ -273,10 +273,29 @@ void queue_retry_all(struct queue *queue)
 
 /* --- room and counts ------------------------------------------------- */
 
+static uint64_t wanted(const struct queue *queue, uint64_t size)
+{
+	return size + size / 16 + queue->on_the_way;
+}
+
+bool queue_fits(const struct queue *queue, enum home home, uint64_t size)
+{
+	uint64_t wants = wanted(queue, size) + queue->reserve / 4;
+	struct commit_numbers numbers;
+
+	commit_numbers(queue->commit[home], &numbers);
+	if (wants > numbers.spare) {
+		/* Somebody else may have made room. */
+		commit_look(queue->commit[home]);
+		commit_numbers(queue->commit[home], &numbers);
+	}
+	return wants <= numbers.spare;
+}
+
 bool queue_has_room(const struct queue *queue, uint64_t size)
 {
 	struct commit_numbers fresh, held;
-	uint64_t live, wants = size + size / 16 + queue->on_the_way;
+	uint64_t live, wants = wanted(queue, size);
 
 	if (queue->is_broken || queue->is_closing)
 		return false;
@@ -285,8 +304,9 @@ bool queue_has_room(const struct queue *queue, uint64_t size)
 	live = fresh.live + held.live;
 	if (live + wants < live || live + wants > queue->limit - queue->reserve)
 		return false;
-	return wants + queue->reserve / 4 <= (size > SMALL_BODY_MAX ?
-						      held.spare : fresh.spare);
+	return (size <= SMALL_BODY_MAX &&
+		queue_fits(queue, HOME_FRESH, size)) ||
+	       queue_fits(queue, HOME_HELD, size);
 }
 
 static void count_lane(void *arg, struct lane *lane)

@@ -392,12 +392,13 @@ static int make(const char *folder, uint64_t map, struct error *error)
 	return folder_rename(draft, folder, error);
 }
 
+/* What we may not look into is there: it is not ours to replace. */
 static bool is_there(const char *folder)
 {
 	char path[PATH_ROOM];
 
 	snprintf(path, sizeof(path), "%s" DATA_FILE, folder);
-	return !access(path, F_OK);
+	return !access(path, F_OK) || errno != ENOENT;
 }
 
 struct store *store_open(const char *folder, uint64_t map, struct error *error)
