@@ -240,7 +240,7 @@ static void give_back(struct commit *c, struct line *batch, bool waits)
 
 	line_init(&again);
 	while ((change = line_cut(batch)))
-		if (waits && change->is_kept)
+		if (waits && change->is_kept && !change->may_lapse)
 			line_add(&again, change);
 		else
 			line_add(&c->ended, change);

@@ -34,6 +34,8 @@ struct change {
 	bool is_urgent;  /* somebody waits */
 	bool is_kept;    /* when there is no room it waits until there is:
 	                  * removals and results must get through */
+	bool may_lapse;  /* kept, but it does not wait: what it stands for
+	                  * comes again */
 	enum change_end end;
 };
 

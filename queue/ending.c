@@ -98,6 +98,10 @@ static void on_kept(void *arg, enum change_end how)
 	struct edit *edit;
 
 	if (how != CHANGE_STORED || part->home == HOME_HELD) {
+		/* Without room for its record it is tried again all the
+		 * same, and not before its time. */
+		if (how == CHANGE_NO_ROOM && part->home == HOME_FRESH)
+			part->job.lane->search_after = part->progress.due;
 		lane_is_held(part);
 		end(ending, how == CHANGE_STORED);
 		return;
@@ -135,6 +139,7 @@ static void keep(struct ending *ending)
 		edit_undue(edit, lane, id, part->number, ending->old_due);
 	put_job(edit, part);
 	edit_due(edit, lane, id, part->number, &part->progress);
+	edit_change(edit)->may_lapse = true;
 	queue_put(queue, HOME_HELD, edit);
 }
 
