@@ -271,6 +271,30 @@ def several_addresses_of_a_host_are_all_tried(lab):
     equal(relay.find("deferred"), [])
 
 
+@case_for(("as a gateway", True), ("by MX", False))
+def a_host_is_reached_over_ipv6(lab, is_gateway):
+    sink = lab.sink(address="::1")
+    made = zones(lab, {"example.net": "@ MX 10 mx1\nmx1 AAAA ::1"})
+    policy = lab.gateway("example.net", sink) if is_gateway else ""
+    relay = lab.relay(stub(made, "example.net") + policy, mx_ignore=IGNORE,
+                      mx_port=sink.port)
+    to(relay, "example.net")
+    sink.wait_messages(1)
+    has(relay.wait("delivered").host, f"[::1]:{sink.port}")
+
+
+@case
+def the_other_address_family_is_used_when_one_fails(lab):
+    sink = lab.sink(address="::1")
+    made = zones(lab, {"example.net":
+                       "@ MX 10 mx1\nmx1 A 127.0.0.77\nmx1 AAAA ::1"})
+    relay = lab.relay(stub(made, "example.net"), mx_ignore=IGNORE,
+                      mx_port=sink.port)
+    to(relay, "example.net")
+    sink.wait_messages(1)
+    equal(relay.find("deferred"), [])
+
+
 @case
 def an_mx_that_is_an_alias_is_followed(lab):
     relay, hosts = start(lab, "@ MX 10 alias\nalias CNAME real\n"
