@@ -125,7 +125,9 @@ void print_json_recipients(struct json *json, const struct picked *picked)
 bool print_flush(struct buffer *out)
 {
 	struct view text = buffer_view(out);
-	bool is_read = fwrite(text.at, 1, text.len, stdout) == text.len &&
+	/* An empty buffer may have no address at all. */
+	bool is_read = (text.len == 0 ||
+			fwrite(text.at, 1, text.len, stdout) == text.len) &&
 		       fflush(stdout) == 0;
 
 	buffer_reset(out);
