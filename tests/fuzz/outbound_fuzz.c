@@ -175,9 +175,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	enum recipient_state states[RECIPIENTS] = { 0 };
 	struct policy policy = { 0 };
 	struct play p = { .delivery = { &envelope, results, states } };
-	struct demand_question question = { &policy, "example.org",
-					    HOST_GATEWAY, "mx.example",
-					    &conf };
+	struct demand_question question = { .policy = &policy,
+					    .domain = "example.org",
+					    .source = HOST_GATEWAY,
+					    .host = "mx.example",
+					    .conf = &conf };
 	struct outbound_settings settings = { .conf = &conf,
 					      .demand = &p.demand,
 					      .host = "mx" };
