@@ -437,3 +437,26 @@ int browse_aside(struct browse *browse, uint64_t *count, struct error *error)
 						 count);
 	return rc ? fail(rc, error) : 0;
 }
+
+/* --- rules ------------------------------------------------------------- */
+
+int browse_holds(struct browse *browse, struct holds *out,
+		 struct error *error)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < browse->count && !rc; i++) {
+		struct store *store = browse->shelves[i].store[HOME_HELD];
+		struct store_txn *txn;
+		unsigned bad = 0;
+
+		if (!store)
+			continue;
+		rc = store_read(store, &txn);
+		if (rc)
+			break;
+		rc = holds_read(out, txn, &bad);
+		store_abort(txn);
+	}
+	return rc ? fail(rc, error) : 0;
+}

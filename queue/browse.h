@@ -8,6 +8,7 @@
 #ifndef QUEUE_BROWSE_H
 #define QUEUE_BROWSE_H
 
+#include "queue/holds.h"
 #include "queue/pick.h"
 
 struct browse;
@@ -73,6 +74,10 @@ int browse_jobs(struct browse *browse, const struct browse_order *order,
 typedef bool browse_piece(void *arg, struct view bytes);
 int browse_body(struct browse *browse, const char *id, browse_piece *call,
 		void *arg, struct error *error);
+
+/* The rules that hold mail, of all folders. */
+int browse_holds(struct browse *browse, struct holds *out,
+		 struct error *error);
 
 /* How many records were put aside because they do not check out. */
 int browse_aside(struct browse *browse, uint64_t *count, struct error *error);

@@ -113,3 +113,24 @@ int hold_unpack(struct view raw, struct hold *out)
 		return -1;
 	return hold_is_possible(&out->rule) ? 0 : -1;
 }
+
+int holds_read(struct holds *holds, struct store_txn *txn, unsigned *bad)
+{
+	struct key from = key_kind(RECORD_HOLD);
+	struct store_cursor *cursor;
+	struct view key, value;
+	struct hold hold;
+	int rc = store_walk(txn, &cursor);
+
+	if (rc)
+		return rc;
+	for (rc = store_seek(cursor, key_view(&from), &key, &value);
+	     !rc && key.at[0] == RECORD_HOLD;
+	     rc = store_next(cursor, &key, &value))
+		if (!hold_unpack(value, &hold))
+			holds_add(holds, &hold);
+		else
+			++*bad;
+	store_walk_end(cursor);
+	return store_is_absent(rc) ? 0 : rc;
+}

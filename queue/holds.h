@@ -2,13 +2,14 @@
  * What is on hold: rules by id, recipient's domain or sender, judged when
  * mail falls due.  Setting one rewrites no message; mail that a rule takes
  * when it is its turn gets a due time of TIME_NEVER, until it is released.
- * Pure: the table in memory and the records (H) under which it is stored.
+ * The table in memory and the records (H) under which it is stored.
  */
 #ifndef QUEUE_HOLDS_H
 #define QUEUE_HOLDS_H
 
 #include "queue/record.h"
 #include "queue/select.h"
+#include "queue/store.h"
 
 struct hold {
 	struct selector rule;
@@ -29,6 +30,10 @@ bool holds_has_domain(const struct holds *holds, const char *domain);
 /* Is this recipient of this message on hold? */
 bool holds_take(const struct holds *holds, const struct envelope *envelope,
 		const struct recipient *recipient);
+
+/* Adds the rules that are stored there. 0 or the store's code; *bad counts
+ * those that do not check out. */
+int holds_read(struct holds *holds, struct store_txn *txn, unsigned *bad);
 
 /* Rules are for ids, domains and senders of a length that makes a key. */
 bool hold_is_possible(const struct selector *rule);

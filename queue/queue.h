@@ -164,6 +164,20 @@ struct queue_counts {
 };
 void queue_counts(const struct queue *queue, struct queue_counts *out);
 
+/* A lane whose host fails, or that is on hold. */
+struct queue_trouble {
+	char lane[301];
+	uint64_t jobs;
+	uint32_t failures;   /* in a row */
+	int64_t since;       /* seconds ago */
+	int64_t next;        /* seconds from now; -1: on hold */
+	char host[RESULT_HOST_MAX], text[RESULT_TEXT_MAX];
+};
+/* Those with the most mail first, as many as there is room; *all says how
+ * many there are. */
+size_t queue_troubles(struct queue *queue, struct queue_trouble *out,
+		      size_t room, size_t *all);
+
 /* Asks every lane that waits to be tried now. */
 void queue_retry_all(struct queue *queue);
 

@@ -3,8 +3,10 @@
  */
 #include "queue/recover.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/log.h"
 #include "queue/ledger.h"
@@ -16,7 +18,8 @@ static int store_error(struct error *error, const char *what, int rc)
 
 /* --- the clock ------------------------------------------------------- */
 
-static int recover_clock(struct queue *queue, struct store_txn *held)
+static int recover_clock(struct queue *queue, struct store_txn *held,
+			 bool *is_new)
 {
 	struct clock_record stored;
 	struct key key = key_clock();
@@ -24,6 +27,7 @@ static int recover_clock(struct queue *queue, struct store_txn *held)
 	int rc = store_get(held, key_view(&key), &raw);
 	bool has = !rc && !clock_unpack(raw, &stored);
 
+	*is_new = store_is_absent(rc);
 	clock_start(&queue->clock, has ? &stored : NULL, clock_wall(),
 		    clock_boot());
 	return store_is_absent(rc) ? 0 : rc;
@@ -83,27 +87,69 @@ static int recover_lanes(struct queue *queue, struct store_txn *held)
 
 /* --- holds ----------------------------------------------------------- */
 
+static void warn_of_bad(const struct queue *queue, unsigned bad)
+{
+	if (bad)
+		log_say(LOG_WARNING, "warning", "%u rules that hold mail in %s "
+			"do not check out and are not obeyed", bad,
+			queue->folder.path);
+}
+
 static int recover_holds(struct queue *queue, struct store_txn *held)
 {
-	struct key from = key_kind(RECORD_HOLD);
-	struct store_cursor *cursor;
-	struct view key, value;
-	struct hold hold;
-	int rc = store_walk(held, &cursor);
+	unsigned bad = 0;
+	int rc = holds_read(&queue->holds, held, &bad);
 
-	if (rc)
-		return rc;
-	for (rc = store_seek(cursor, key_view(&from), &key, &value);
-	     !rc && key.at[0] == RECORD_HOLD;
-	     rc = store_next(cursor, &key, &value))
-		if (!hold_unpack(value, &hold))
-			holds_add(&queue->holds, &hold);
-		else
-			log_say(LOG_WARNING, "warning", "a rule that holds mail "
-				"in %s does not check out and is not obeyed",
-				queue->folder.path);
-	store_walk_end(cursor);
-	return store_is_absent(rc) ? 0 : rc;
+	warn_of_bad(queue, bad);
+	return rc;
+}
+
+/* A folder that is new has the rules of the others. */
+static void inherit_from(struct queue *queue, const char *path)
+{
+	struct error ignored;
+	struct store *store = access(path, F_OK) ?
+				      NULL :
+				      store_open_reader(path, &ignored);
+	struct store_txn *txn;
+	unsigned bad = 0;
+
+	if (!store)
+		return;
+	if (!store_read(store, &txn)) {
+		holds_read(&queue->holds, txn, &bad);
+		store_abort(txn);
+	}
+	store_close(store);
+}
+
+static int inherit_holds(struct queue *queue)
+{
+	struct edit *edit = edit_new(NULL, NULL, NULL);
+	char path[FOLDER_MAX + 64];
+	int rc = 0;
+
+	for (unsigned k = 0; k < FOLDER_WORKERS_MAX; k++) {
+		snprintf(path, sizeof(path), "%s/worker-%u",
+			 queue->settings.spool, k);
+		if (access(path, F_OK))
+			break;
+		if (k == queue->folder.number)
+			continue;
+		snprintf(path, sizeof(path), "%s/worker-%u/held",
+			 queue->settings.spool, k);
+		inherit_from(queue, path);
+	}
+	for (size_t i = 0; i < queue->holds.count; i++) {
+		struct buffer record = { NULL, 0, 0, 0 };
+
+		hold_pack(&record, &queue->holds.at[i]);
+		edit_put(edit, key_hold(&queue->holds.at[i].rule), &record);
+	}
+	if (queue->holds.count)
+		rc = edit_carry_out(edit, queue->store[HOME_HELD]);
+	edit_free(edit);
+	return rc;
 }
 
 /* --- between the stores ----------------------------------------------- */
@@ -177,7 +223,7 @@ static int collect_open(struct store_txn *held, struct edit *orphans)
 }
 
 static int look(struct queue *queue, struct edit *doubles,
-		struct edit *orphans)
+		struct edit *orphans, bool *is_new)
 {
 	struct store_txn *fresh, *held;
 	int rc = store_read(queue->store[HOME_FRESH], &fresh);
@@ -189,7 +235,7 @@ static int look(struct queue *queue, struct edit *doubles,
 		store_abort(fresh);
 		return rc;
 	}
-	rc = recover_clock(queue, held);
+	rc = recover_clock(queue, held, is_new);
 	if (!rc)
 		rc = recover_holds(queue, held);
 	if (!rc)
@@ -207,13 +253,16 @@ int recover(struct queue *queue, struct error *error)
 {
 	struct edit *doubles = edit_new(NULL, NULL, NULL);
 	struct edit *orphans = edit_new(queue->store[HOME_FRESH], NULL, NULL);
-	int rc = look(queue, doubles, orphans);
+	bool is_new;
+	int rc = look(queue, doubles, orphans, &is_new);
 
 	/* Doubles first: a body whose message leaves fresh is settled. */
 	if (!rc)
 		rc = edit_carry_out(doubles, queue->store[HOME_FRESH]);
 	if (!rc)
 		rc = edit_carry_out(orphans, queue->store[HOME_HELD]);
+	if (!rc && is_new && queue->settings.spool)
+		rc = inherit_holds(queue);
 	edit_free(doubles);
 	edit_free(orphans);
 	return rc ? store_error(error, queue->folder.path, rc) : 0;

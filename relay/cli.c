@@ -69,6 +69,10 @@ const struct cli_verb cli_verbs[] = {
 	  "form, section 4 to the one who filled it in; default\nis what is "
 	  "filled. Exit status 0, or 65 when no policy can be made of it, 66 "
 	  "when\nit cannot be read.", partner_import },
+	{ "status", "[-c FILE] [--json]", "how the relay is",
+	  "The processes, sessions, what waits, and the destinations in "
+	  "trouble. Exit status 0,\nor 69 when it is not running.",
+	  verb_status },
 	{ "queue list", "[--domain D|--sender A|--messages]",
 	  "what waits, for whom, and why",
 	  "Destinations in the order of their names, each with what its mail "
@@ -84,6 +88,25 @@ const struct cli_verb cli_verbs[] = {
 	{ "queue cat", "ID", "the message itself, byte by byte",
 	  "Writes the message as it is stored to standard output. Exit status "
 	  "66 when there\nis no such message.", verb_queue_cat },
+	{ "queue retry", "ID|DOMAIN|SENDER|all", "try it now",
+	  "Does not wait for the next attempt, nor for a destination that "
+	  "backs off. Mail\non hold stays so. --dry-run only counts.",
+	  verb_queue_retry },
+	{ "queue hold", "ID|DOMAIN|SENDER", "do not deliver it for now",
+	  "A domain or a sender is a rule for what comes later, too; '<>' is "
+	  "the null sender.\nWhat is on hold does not expire. "
+	  "--dry-run only counts what waits.", verb_queue_hold },
+	{ "queue release", "ID|DOMAIN|SENDER|all", "end a hold",
+	  "Takes the rule away and delivers what it held, unless another one "
+	  "holds it still.", verb_queue_release },
+	{ "queue remove", "ID|DOMAIN|SENDER|all", "delete it; nobody is told",
+	  "Counts first. More than one message takes a yes, or --yes where "
+	  "nobody can be\nasked. --dry-run only counts. What is being "
+	  "delivered just then is left alone\n(exit status 75).",
+	  verb_queue_remove },
+	{ "queue bounce", "ID|DOMAIN|SENDER|all", "give it up; the sender is told",
+	  "As `queue remove`, with a failure report to the sender.",
+	  verb_queue_bounce },
 };
 
 const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

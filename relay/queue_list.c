@@ -21,6 +21,7 @@ struct list {
 	struct browse *browse;
 	struct buffer out;
 	struct json json;
+	struct holds holds;
 	int64_t now;
 	uint64_t lanes, messages;
 	struct browse_place place;
@@ -52,6 +53,20 @@ static void show_reason(struct list *list, unsigned number,
 	put(list, "\n");
 }
 
+/* A domain on hold, unless a policy's title is the same: then there may be
+ * others. */
+static int64_t next_of(const struct list *list, const struct browse_lane *lane)
+{
+	const struct conf *conf = list->order.conf;
+
+	for (size_t i = 0; i < conf->policy_count; i++)
+		if (!strcmp(conf->policies[i].title, lane->record.name))
+			return lane->next;
+	return holds_has_domain(&list->holds, lane->record.name) ?
+		       BROWSE_NEVER :
+		       lane->next;
+}
+
 static void show_lane(struct list *list, const struct browse_lane *lane)
 {
 	const struct lane_record *r = &lane->record;
@@ -64,7 +79,7 @@ static void show_lane(struct list *list, const struct browse_lane *lane)
 	put(list, ", oldest ");
 	print_span(&list->out, list->now - lane->oldest);
 	put(list, ", next try ");
-	print_next(&list->out, list->now, lane->next);
+	print_next(&list->out, list->now, next_of(list, lane));
 	put(list, "\n");
 	if (r->failures) {
 		put(list, "              ");
@@ -83,16 +98,18 @@ static void show_lane(struct list *list, const struct browse_lane *lane)
 			show_reason(list, i, &r->reasons[i]);
 }
 
-static void json_lane(struct json *json, const struct browse_lane *lane)
+static void json_lane(struct list *list, const struct browse_lane *lane)
 {
 	const struct lane_record *r = &lane->record;
+	struct json *json = &list->json;
 
 	json_open_object(json, NULL);
 	json_text(json, "destination", r->name);
 	json_number(json, "messages", (int64_t)(r->jobs + lane->fresh));
 	json_bool(json, "messages_at_least", lane->is_fresh_least);
 	print_json_time(json, "oldest", lane->oldest);
-	print_json_time(json, "next", lane->next);
+	print_json_time(json, "next", next_of(list, lane));
+	json_bool(json, "on_hold", next_of(list, lane) == BROWSE_NEVER);
 	json_number(json, "failures", r->failures);
 	print_json_time(json, "failing_since", r->failures ? r->since : 0);
 	json_text_or_null(json, "host", r->host);
@@ -116,6 +133,39 @@ static void json_lane(struct json *json, const struct browse_lane *lane)
 	json_close_object(json);
 }
 
+static void show_holds(struct list *list)
+{
+	for (size_t i = 0; i < list->holds.count; i++) {
+		const struct hold *hold = &list->holds.at[i];
+
+		buffer_printf(&list->out, "on hold: %s ",
+			      selector_kind_word(hold->rule.kind));
+		print_shown(&list->out, *hold->rule.value ? hold->rule.value :
+							     "<>");
+		put(list, ", since ");
+		print_stamp(&list->out, hold->since);
+		put(list, "\n");
+	}
+	if (list->holds.count)
+		put(list, "\n");
+}
+
+static void json_holds(struct list *list)
+{
+	json_open_list(&list->json, "holds");
+	for (size_t i = 0; i < list->holds.count; i++) {
+		const struct hold *hold = &list->holds.at[i];
+
+		json_open_object(&list->json, NULL);
+		json_text(&list->json, "kind",
+			  selector_kind_word(hold->rule.kind));
+		json_text(&list->json, "value", hold->rule.value);
+		print_json_time(&list->json, "since", hold->since);
+		json_close_object(&list->json);
+	}
+	json_close_list(&list->json);
+}
+
 static int list_lanes(struct list *list, struct error *error)
 {
 	struct browse_lane *page = must_alloc(PAGE * sizeof(*page));
@@ -129,7 +179,7 @@ static int list_lanes(struct list *list, struct error *error)
 				  &count, error);
 		for (size_t i = 0; i < count && left && !rc; i++, left--) {
 			if (list->order.is_json)
-				json_lane(&list->json, &page[i]);
+				json_lane(list, &page[i]);
 			else
 				show_lane(list, &page[i]);
 			list->lanes++;
@@ -317,6 +367,19 @@ static void end_text(struct list *list)
 	put(list, " did not check out and lie aside (docs/spool.md)\n");
 }
 
+static void begin(struct list *list)
+{
+	if (list->order.is_json) {
+		json_open_object(&list->json, NULL);
+		json_holds(list);
+		json_open_list(&list->json, list->order.has_selector ?
+						    "messages" :
+						    "destinations");
+	} else if (!*list->order.after) {
+		show_holds(list);
+	}
+}
+
 int verb_queue_list(const char *conf_path, int argc, char **argv)
 {
 	struct list list = { .now = (int64_t)time(NULL) };
@@ -332,20 +395,19 @@ int verb_queue_list(const char *conf_path, int argc, char **argv)
 	if (status)
 		return status;
 	list.json.out = &list.out;
-	if (list.order.is_json) {
-		json_open_object(&list.json, NULL);
-		json_open_list(&list.json, list.order.has_selector ?
-						   "messages" :
-						   "destinations");
-	}
-	rc = list.order.has_selector ? list_jobs(&list, &error) :
-				       list_lanes(&list, &error);
+	rc = browse_holds(list.browse, &list.holds, &error);
+	if (!rc)
+		begin(&list);
+	if (!rc)
+		rc = list.order.has_selector ? list_jobs(&list, &error) :
+					       list_lanes(&list, &error);
 	if (!rc && list.order.is_json)
 		end_json(&list);
 	else if (!rc)
 		end_text(&list);
 	print_flush(&list.out);
 	buffer_clear(&list.out);
+	holds_clear(&list.holds);
 	browse_close(list.browse);
 	queue_order_end(&list.order);
 	return rc ? queue_order_fail(&error, EX_IOERR) : EX_OK;

@@ -10,6 +10,7 @@
 #include "conf/files.h"
 #include "relay/certwatch.h"
 #include "relay/channel.h"
+#include "relay/control.h"
 #include "relay/dispatch.h"
 #include "relay/drain.h"
 #include "relay/server.h"
@@ -36,6 +37,8 @@ struct worker {
 	struct certwatch *certwatch;
 	struct queue *queue;
 	struct server *server;
+	struct control *control;
+	double started;
 	struct tls_context *client;
 	struct tls_context **contexts; /* by certificate; the last one is the
 	                                * self-signed one */
@@ -238,6 +241,38 @@ static bool judges_partners(const struct conf *conf)
 	return false;
 }
 
+static void say_status(void *arg, struct buffer *out)
+{
+	const struct worker *w = arg;
+	struct control_numbers numbers = {
+		.queue = w->queue,
+		.sessions = server_sessions(w->server),
+		.deliveries = dispatch_active(w->dispatch),
+		.uptime = (int64_t)(ev_now(w->loop) - w->started),
+	};
+
+	control_status(out, &numbers);
+}
+
+/* Without it mail goes its way all the same. */
+static void open_control(struct worker *w)
+{
+	struct control_settings settings = {
+		.loop = w->loop,
+		.conf = w->settings->conf,
+		.queue = w->queue,
+		.status = say_status,
+		.arg = w,
+	};
+	struct error error;
+
+	w->started = ev_now(w->loop);
+	w->control = control_new(&settings);
+	if (control_listen(w->control, queue_folder(w->queue), &error))
+		log_say(LOG_WARNING, "warning", "no control socket: %s",
+			error.text);
+}
+
 static int open_rooms(struct worker *w, struct error *error)
 {
 	const struct conf *conf = w->settings->conf;
@@ -269,7 +304,10 @@ static int open_rooms(struct worker *w, struct error *error)
 	dispatch_attach(w->dispatch, w->queue);
 	server.store = w->queue;
 	w->server = server_new(w->loop, &server, error);
-	return w->server ? 0 : -1;
+	if (!w->server)
+		return -1;
+	open_control(w);
+	return 0;
 }
 
 static void watch(struct worker *w)
@@ -290,6 +328,7 @@ static void close_rooms(struct worker *w)
 {
 	size_t contexts = w->settings->conf->certificate_count + 1;
 
+	control_free(w->control);
 	if (w->server)
 		server_free(w->server);
 	if (w->dispatch)

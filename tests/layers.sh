@@ -19,7 +19,7 @@ tests  tests relay queue tls conf
 # header (a pattern): the only files outside tests/ that may include it; a
 # header of ours that shows a library to its users is listed like one
 libraries='
-ev.h               tls/conn.c queue/{queue,commit,reader}.c relay/{main,server,client,dispatch,certwatch,dns,drain,errand,worker,resolver,supervise,control,keeper,probe}.c relay/lab/*.c
+ev.h               tls/conn.c queue/{queue,commit,reader}.c relay/{main,server,client,dispatch,certwatch,dns,drain,errand,worker,resolver,supervise,control,workshop,keeper,probe}.c relay/lab/*.c
 wolfssl/*          tls/*.c tls/wolf.h
 tls/{wolf,inner}.h tls/*.{c,h}
 lmdb.h             queue/{store,commit,reader}*.c

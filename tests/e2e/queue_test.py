@@ -3,11 +3,12 @@
 commands, with the relay running and stopped."""
 import json
 import os
-import re
+import pwd
+import socket
 import subprocess
 import time
 
-from harness import case, case_for, equal, has, run
+from harness import case, case_for, equal, has, need_root, run
 from relay import POSTERN, message
 
 DOWN = {"greeting": "421 4.3.2 down"}
@@ -59,8 +60,9 @@ def deferred(relay, count=None):
 def waiting(lab, script, count=1, sender="a@client.example", **options):
     """A relay whose only gateway does that, and the mail it deferred."""
     sink = lab.sink(script=script)
-    relay = lab.relay(lab.gateway("example.net", sink), retry_first="300s",
-                      retry_max="600s", **options)
+    relay = lab.relay(lab.gateway("example.net", sink) +
+                      lab.gateway("client.example", sink),
+                      retry_first="300s", retry_max="600s", **options)
     sent = [relay.send(sender, f"b{n}@example.net") for n in range(count)]
     relay.wait("deferred", count=1 if script is DOWN else count)
     if script is not DOWN:
@@ -174,15 +176,31 @@ def all_workers_are_shown_as_one(lab):
 
 
 @case
-def a_look_leaves_nothing_in_the_spool(lab):
-    """Not even for root: every file stays the owner's."""
-    relay, _, _ = waiting(lab, BUSY)
-    relay.stop()
-    before = files(relay.spool)
-    queue(relay, "list")
-    queue(relay, "list", "--messages")
-    equal(files(relay.spool), before)
+def root_leaves_nothing_in_the_spool_that_is_not_its_owners(lab):
+    need_root()
+    sink = lab.sink(script=BUSY)
+    relay = lab.idle_relay(lab.gateway("example.net", sink), user="nobody",
+                           retry_first="300s", retry_max="600s")
+    user = pwd.getpwnam("nobody")
+    os.chown(relay.spool, user.pw_uid, user.pw_gid)
     relay.start()
+    relay.send("", "b@example.net")
+    deferred(relay, 1)
+    for is_running in True, False:
+        before = files(relay.spool)
+        queue(relay, "list")
+        queue(relay, "list", "--messages")
+        queue(relay, "hold", "example.net")
+        queue(relay, "release", "example.net")
+        equal(files(relay.spool), before)
+        if is_running:
+            relay.stop()
+    uids = {uid for uid, _ in files(relay.spool + "/worker-0").values()}
+    equal(uids, {user.pw_uid})
+    sink.script = {}
+    relay.start()
+    queue(relay, "retry", "all")
+    sink.wait_messages(1)
 
 
 def files(folder):
@@ -192,6 +210,214 @@ def files(folder):
             at = os.stat(os.path.join(path, name))
             found[os.path.join(path, name)] = (at.st_uid, at.st_mode)
     return found
+
+
+BOTH = (("running", True), ("stopped", False))
+
+
+def held(lab, is_running, count=3, **options):
+    """As waiting(), BUSY, with the relay running or stopped."""
+    relay, sink, sent = waiting(lab, BUSY, count, **options)
+    if not is_running:
+        equal(relay.stop(), 0)
+    return relay, sink, sent
+
+
+def ids(relay):
+    return [job["id"] for job in listed(relay, "--messages")["messages"]]
+
+
+@case_for(*BOTH)
+def one_message_is_removed_with_the_relay(lab, is_running):
+    relay, _, sent = held(lab, is_running)
+    has(queue(relay, "remove", sent[1], "--dry-run"),
+        "1 message (1 recipient) would be removed")
+    equal(ids(relay), sorted(sent))
+    has(queue(relay, "remove", sent[1]), "1 message (1 recipient) is removed")
+    equal(ids(relay), sorted([sent[0], sent[2]]))
+    has(queue(relay, "remove", sent[1], status=66), "no message")
+
+
+@case_for(*BOTH)
+def many_are_removed_only_when_told_so_with_the_relay(lab, is_running):
+    relay, _, sent = held(lab, is_running)
+    text = queue(relay, "remove", "example.net", status=64)
+    has(text, "3 messages (3 recipients) would be removed")
+    has(text, "--yes")
+    equal(len(ids(relay)), 3)
+    has(queue(relay, "remove", "example.net", "--yes"), "3 messages")
+    equal(ids(relay), [])
+    has(queue(relay, "remove", "example.net", "--yes"), "0 messages")
+    if is_running:
+        equal(relay.find("bounced"), [])
+        equal(len(relay.find("removed")), len(sent))
+
+
+@case_for(*BOTH)
+def what_is_given_up_is_told_with_the_relay(lab, is_running):
+    relay, sink, sent = held(lab, is_running)
+    has(queue(relay, "bounce", sent[0]), "given up")
+    sink.script = {}
+    if not is_running:
+        relay.start()
+    queue(relay, "retry", "all")
+    until(lambda: any(b"given up by the postmaster" in m.body
+                      for m in sink.messages))
+    equal([m.recipients for m in sink.messages
+           if m.recipients == ["b0@example.net"]], [])
+
+
+@case_for(*BOTH)
+def a_retry_does_not_wait_with_the_relay(lab, is_running):
+    relay, sink, sent = held(lab, is_running)
+    sink.script = {}
+    has(queue(relay, "retry", sent[2]), "1 message")
+    if not is_running:
+        relay.start()
+    equal(sink.wait_messages(1)[0].recipients, ["b2@example.net"])
+    has(queue(relay, "retry", "example.net"), "are tried again now")
+    sink.wait_messages(3)
+    until(lambda: not ids(relay))
+
+
+@case
+def a_dead_destination_is_tried_when_told(lab):
+    relay, sink, _ = waiting(lab, DOWN, 3)
+    until(lambda: one_lane(relay)["failures"] == 1)
+    sink.script = {}
+    queue(relay, "retry", "all")
+    sink.wait_messages(3)
+
+
+@case_for(("running, by domain", True, "example.net"),
+          ("stopped, by domain", False, "example.net"),
+          ("running, by sender", True, "A@client.example"),
+          ("stopped, by sender", False, "A@client.example"))
+def what_is_on_hold_waits(lab, is_running, what):
+    relay, sink, sent = held(lab, is_running)
+    sink.script = {}
+    has(queue(relay, "hold", what), "on hold from now on")
+    has(queue(relay, "list"), "on hold: ")
+    if not is_running:
+        relay.start()
+    new = relay.send("a@client.example", "new@example.net")
+    queue(relay, "retry", "all")
+    time.sleep(0.5)
+    equal(sink.messages, [])
+    relay.stop()
+    relay.start()
+    time.sleep(0.3)
+    equal(sink.messages, [])
+    equal(ids(relay), sorted(sent + [new]))
+    queue(relay, "release", what)
+    queue(relay, "retry", "all")
+    sink.wait_messages(4)
+    until(lambda: not ids(relay))
+
+
+@case
+def one_on_hold_lets_the_others_pass(lab):
+    relay, sink, sent = held(lab, True)
+    queue(relay, "hold", sent[0])
+    sink.script = {}
+    queue(relay, "retry", "all")
+    sink.wait_messages(2)
+    until(lambda: ids(relay) == [sent[0]])
+    until(lambda: listed(relay, "--messages")["messages"][0]["on_hold"])
+    has(queue(relay, "show", sent[0]), "next try on hold")
+    has(queue(relay, "retry", sent[0]), "1 on hold and left so")
+    queue(relay, "release", sent[0])
+    sink.wait_messages(3)
+    queue(relay, "hold", "all", status=64)
+
+
+@case
+def all_folders_obey(lab):
+    """Also one whose worker is gone for good, and a new one later."""
+    relay, sink, sent = held(lab, False, 30, workers=3)
+    equal(len(ids(relay)), 30)
+    sink.script = {}
+    queue(relay, "hold", "a@client.example")
+    relay.configure(lab.gateway("example.net", sink), workers=4)
+    relay.start()
+    for _ in range(8):
+        relay.send("a@client.example", "more@example.net")
+    queue(relay, "retry", "all")
+    time.sleep(0.5)
+    equal(sink.messages, [])
+    has(queue(relay, "remove", "a@client.example", "--yes"), "38 messages")
+    equal(ids(relay), [])
+
+
+@case
+def a_large_message_goes_with_its_body(lab):
+    """Nothing of it is left in the store."""
+    relay, _, _ = waiting(lab, BUSY)
+    sent = relay.send("", "x@example.net", message(size=3000000))
+    relay.wait("deferred", id=sent)
+    deferred(relay, 2)
+    before = number(relay, "bytes_live")
+    assert before > 3000000, before
+    queue(relay, "remove", sent)
+    until(lambda: number(relay, "bytes_live") < before - 2900000)
+
+
+def number(relay, name):
+    return sum(worker[name] for worker in
+               json.loads(command(relay, "status", "--json"))["workers"])
+
+
+@case
+def the_status_says_how_things_stand(lab):
+    relay, _, _ = waiting(lab, DOWN, 2, workers=2)
+    deferred(relay)
+    with relay.smtp():
+        text = command(relay, "status")
+        has(text, "postern is running")
+        equal(number(relay, "sessions"), 1)
+    equal(number(relay, "accepted"), 2)
+    equal(number(relay, "destinations_in_trouble"), len(
+        relay.find("deferred")))
+    has(text, "example.net: ")
+    has(text, "421 4.3.2 down")
+    relay.stop()
+    has(command(relay, "status", status=69), "not running")
+
+
+@case
+def nobody_else_may_give_orders(lab):
+    need_root()
+    relay, _, _ = waiting(lab, BUSY)
+    for number_ in range(1):
+        path = f"{relay.spool}/worker-{number_}/control"
+        equal(os.stat(path).st_mode & 0o777, 0o600)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--clear-groups", POSTERN, "queue",
+         "remove", "all", "--yes", "-c", relay.conf], capture_output=True,
+        check=False)
+    assert done.returncode != 0
+    equal(len(ids(relay)), 1)
+
+
+@case_for(("a long line", b"x" * 100000), ("an unknown order",
+                                           b"postern/1 dance\n"),
+          ("another version", b"postern/9 status\n"),
+          ("bytes", bytes(range(256)) * 50),
+          ("a bad value", b"postern/1 sweep remove id =\\x0\n"),
+          ("a bad number", b"postern/1 import 1 x\n"))
+def nonsense_on_the_control_socket_harms_nothing(lab, text):
+    relay, _, sent = waiting(lab, BUSY)
+    with socket.socket(socket.AF_UNIX) as talk:
+        talk.settimeout(10)
+        where = os.open(f"{relay.spool}/worker-0", os.O_PATH)
+        talk.connect(f"/proc/self/fd/{where}/control")
+        os.close(where)
+        try:
+            talk.sendall(text + b"\n")
+            has(talk.recv(4096).decode(), "failed")
+        except OSError:
+            pass
+    equal(ids(relay), sent)
 
 
 @case_for(("a word too many", ["list", "this"]),
