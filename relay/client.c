@@ -13,6 +13,7 @@
 
 #include "conf/log.h"
 #include "relay/certwatch.h"
+#include "relay/steady.h"
 #include "tls/conn.h"
 
 /* The next piece of a message is read when less than this waits to leave. */
@@ -159,7 +160,7 @@ static void flush(struct client *c)
 	}
 	if (c->turn != outbound_turn(c->session)) {
 		c->turn = outbound_turn(c->session);
-		c->progress = ev_now(c->set.loop);
+		c->progress = steady_now();
 		conn_deadline(c->conn, outbound_wait(c->session));
 	}
 }
@@ -282,7 +283,7 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 		c->want = outbound_secured(c->session, conn_facts(conn));
 		break;
 	case CONN_INPUT: break;
-	case CONN_DRAINED: c->progress = ev_now(c->set.loop); break;
+	case CONN_DRAINED: c->progress = steady_now(); break;
 	case CONN_CLOSED: lost(c, LOST_CLOSED); return;
 	case CONN_TIMEOUT: lost(c, LOST_TIMEOUT); return;
 	case CONN_FAILED: lost(c, LOST_FAILED); return;
@@ -347,7 +348,7 @@ struct client *client_open(const struct client_settings *settings,
 	session.would = c->would;
 	c->call = call;
 	c->arg = arg;
-	c->opened = c->progress = ev_now(settings->loop);
+	c->opened = c->progress = steady_now();
 	c->is_delivering = true; /* its first IDLE is told */
 	c->session = outbound_new(&session);
 	c->conn = conn_connect(settings->loop, &c->candidate.address,

@@ -17,6 +17,7 @@
 
 #include "relay/attempt.h"
 #include "relay/own.h"
+#include "relay/steady.h"
 #include "relay/turns.h"
 
 enum { STALLED_AFTER = 5 }; /* seconds without any progress */
@@ -138,9 +139,8 @@ static void on_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
 
 static double now(void *arg)
 {
-	const struct dispatch *d = arg;
-
-	return ev_now(d->field.loop);
+	(void)arg;
+	return steady_now();
 }
 
 static void make_room(void *arg)
@@ -156,9 +156,9 @@ static void make_room(void *arg)
 	}
 }
 
-static bool is_stalled(const struct dispatch *d, const struct trip *trip)
+static bool is_stalled(const struct trip *trip)
 {
-	return ev_now(d->field.loop) - attempt_progress(trip->attempt) >
+	return steady_now() - attempt_progress(trip->attempt) >
 	       STALLED_AFTER;
 }
 
@@ -169,7 +169,7 @@ static struct trip *find_stalled(struct dispatch *d, size_t *count)
 
 	*count = 0;
 	for (trip = d->trips; trip != NULL; trip = trip->next) {
-		if (!is_stalled(d, trip))
+		if (!is_stalled(trip))
 			continue;
 		++*count;
 		if (!attempt_is_committed(trip->attempt) &&

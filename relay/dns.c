@@ -9,6 +9,7 @@
 
 #include "conf/log.h"
 #include "relay/dns_wire.h"
+#include "relay/steady.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -102,7 +103,7 @@ static void set_timer(struct dns *dns)
 	ev_timer_stop(dns->loop, &dns->timer);
 	if (!dns->first)
 		return;
-	ev_timer_set(&dns->timer, dns->first->deadline - ev_now(dns->loop), 0.);
+	ev_timer_set(&dns->timer, dns->first->deadline - steady_now(), 0.);
 	ev_timer_start(dns->loop, &dns->timer);
 }
 
@@ -225,8 +226,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	struct dns *dns = watcher->data;
 
+	(void)loop;
 	(void)events;
-	while (dns->first && dns->first->deadline <= ev_now(loop))
+	while (dns->first && dns->first->deadline <= steady_now())
 		end_with_error(dns->first, dns->first->is_refused ? "not a name"
 								  : "timeout");
 	set_timer(dns);
@@ -286,11 +288,11 @@ struct dns_query *dns_ask(struct dns *dns, enum dns_type type, const char *name,
 	query->question.type = type;
 	query->call = call;
 	query->arg = arg;
-	query->deadline = ev_now(dns->loop) + DNS_TIMEOUT;
+	query->deadline = steady_now() + DNS_TIMEOUT;
 	query->is_refused = !dns_name_is_plain(view_of(name));
 	link_by_id(dns, query);
 	if (query->is_refused) {
-		query->deadline = ev_now(dns->loop);
+		query->deadline = steady_now();
 		link_first(dns, query);
 	} else {
 		snprintf(query->question.name, sizeof(query->question.name),

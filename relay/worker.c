@@ -15,6 +15,7 @@
 #include "relay/drain.h"
 #include "relay/server.h"
 #include "relay/spool.h"
+#include "relay/steady.h"
 #include "relay/store.h"
 
 #include <ev.h>
@@ -56,20 +57,20 @@ static void on_check(struct ev_loop *loop, ev_timer *watcher, int events)
 
 	(void)events;
 	if (w->phase == SESSIONS && (server_sessions(w->server) == 0 ||
-				     ev_now(loop) >= w->sessions_until)) {
+				     steady_now() >= w->sessions_until)) {
 		w->phase = DELIVERIES;
 		dispatch_stop(w->dispatch);
 	}
 	if ((w->phase == DELIVERIES && dispatch_active(w->dispatch) == 0 &&
 	     server_sessions(w->server) == 0) ||
-	    ev_now(loop) >= w->deadline)
+	    steady_now() >= w->deadline)
 		ev_break(loop, EVBREAK_ALL);
 }
 
 /* Sessions get half of the limit at most before deliveries stop, too. */
 static void begin_stop(struct worker *w, double limit)
 {
-	double now = ev_now(w->loop);
+	double now = steady_now();
 
 	if (w->phase == RUNNING) {
 		w->phase = SESSIONS;

@@ -9,6 +9,7 @@
 #include "relay/drain.h"
 #include "relay/lab/maildir.h"
 #include "relay/listen.h"
+#include "relay/steady.h"
 
 #include <ev.h>
 #include <signal.h>
@@ -126,7 +127,7 @@ static void on_check(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void)events;
 	for (size_t i = 0; i < lab->count; i++)
 		sessions += server_sessions(lab->gateways[i].server);
-	if (sessions == 0 || ev_now(loop) >= lab->deadline)
+	if (sessions == 0 || steady_now() >= lab->deadline)
 		ev_break(loop, EVBREAK_ALL);
 }
 
@@ -139,7 +140,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	lab->deadline = ev_now(loop) + lab->conf->stop_limit;
+	lab->deadline = steady_now() + lab->conf->stop_limit;
 	for (size_t i = 0; i < lab->count; i++)
 		server_stop(lab->gateways[i].server);
 	ev_timer_start(loop, &lab->check);
