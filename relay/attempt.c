@@ -123,6 +123,7 @@ static void release(struct attempt *a)
 
 	a->client = NULL;
 	if (field->is_stopping || client_conf(client) != field->conf ||
+	    field->conf->connection_idle == 0 ||
 	    client_messages(client) >= field->conf->connection_messages ||
 	    age >= ATTEMPT_CONNECTION_AGE) {
 		client_quit(client);
