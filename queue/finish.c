@@ -289,11 +289,12 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 	const char *own = part->progress.open[i].reason;
 
 	*out = (struct result){ .outcome = OUTCOME_DEFERRED };
+	if (last)
+		out->proof = last->proof;
 	/* What the lane waits for is newer than what the job met itself. */
 	if (last && !lane->is_unmet) {
 		out->reply_code = last->reply_code;
 		memcpy(out->host, last->host, sizeof(last->host));
-		out->proof = last->proof;
 		result_set(out, OUTCOME_DEFERRED, BLAME_NONE, last->status,
 			   "%s", own ? own : last->text);
 	} else if (*lane->text) {
