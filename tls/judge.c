@@ -279,9 +279,11 @@ static void verify(const struct demand *demand, const struct tls_facts *facts,
 		say(out, "pinned key %d; ", out->matched_pin + 1);
 	if (demand->asks_chain)
 		say(out, "%s; ", facts->chain_reason);
-	else if (facts->leaf_is_expired)
-		say(out, "the certificate has expired, which a pin does not "
-		    "ask; ");
+	else
+		say(out, "the pin alone counts, no chain is asked%s; ",
+		    facts->leaf_is_expired
+			    ? " and no date: the certificate has expired"
+			    : "");
 	if (!out->matched_name[0])
 		say(out, "name not asked");
 	else

@@ -339,6 +339,24 @@ def an_unsigned_mx_outside_the_domain_is_not_used_under_verify(lab):
     event = relay.wait("deferred")
     assert event.status.startswith("4.7."), event
     has(event.reason, "mx.evil.example")
+    equal((event.level, event.verdict, event.reason_code),
+          ("verify", "next-host", "host-not-usable"))
+    equal(sink.sessions, [])
+
+
+@case
+def a_spoofed_address_does_not_help_a_host_with_a_name_of_its_own(lab):
+    """The MX is the domain's, its address the attacker's, who has a perfectly
+    valid certificate: for another name."""
+    hosts = Hosts(lab)
+    sink = hosts(11, certificate=lab.ca.sort("good", "mx.evil.example"))
+    relay, _ = start(
+        lab, "@ MX 10 mx1\nmx1 A 127.0.0.11",
+        lab.verified("example.net", names=None), hosts=hosts)
+    to(relay, "example.net")
+    event = relay.wait("deferred")
+    equal(event.reason_code, "certificate-host-mismatch")
+    has(event.reason, "bears mx.evil.example, expected mx1.example.net")
     equal(sink.commands(verb="MAIL"), [])
 
 

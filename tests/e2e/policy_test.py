@@ -179,6 +179,51 @@ def a_gateway_that_asks_is_shown_our_certificate(lab, version):
 
 
 @case
+def all_gateways_of_the_form_share_one_name(lab):
+    """mx5, mx6, mx1.amer, mx1.asia: each takes mail with the certificate that
+    all of them bear, and none with one of its own name."""
+    shared = lab.ca.sort("cn-only")
+    own = {"mx6.de.tuv.com": lab.ca.leaf("mx6", "mx6.de.tuv.com")}
+    text = ""
+    sinks = {}
+    for number, name in enumerate(("mx5.de.tuv.com", "mx6.de.tuv.com",
+                                   "mx1.amer.tuv.com", "mx1.asia.tuv.com")):
+        sinks[name] = lab.sink(certificate=shared, name=name)
+        text += lab.verified(f"d{number}.tuv.com", sinks[name],
+                             issuer='"D-TRUST SSL Class 3 CA 1 2009"')
+    sink = lab.sink(certificate=own["mx6.de.tuv.com"])
+    relay = lab.relay(text + lab.verified("own.tuv.com", sink))
+    relay.send("a@client.example", [f"b@d{n}.tuv.com" for n in range(4)])
+    for one in sinks.values():
+        assert one.wait_messages(1)[0].tls
+    relay.send("a@client.example", "b@own.tuv.com")
+    event = relay.wait("deferred")
+    has(event.reason, "bears mx6.de.tuv.com, expected mx5.de.tuv.com")
+    equal(sink.commands(verb="MAIL"), [])
+
+
+@case
+def pins_survive_a_renewal_and_say_which_one_held(lab):
+    now, later = lab.ca.sort("self-signed"), lab.ca.sort("good")
+    sink = lab.sink(certificate=now)
+    relay = lab.relay(lab.gateway(
+        "example.net", sink, tls="verify",
+        pins=f'{{ "{now.spki_pin()}", "{later.spki_pin()}" }}'),
+        connection_idle="0s")
+    relay.send("a@client.example", "b@example.net")
+    event = relay.wait("delivered")
+    equal((event.pin, event.pinned), (now.spki_pin(), "1"))
+    has(relay.wait("judged").reason, "the pin alone counts")
+    sink.certificate = later
+    relay.send("a@client.example", "b@example.net")
+    event = relay.wait("delivered", count=2)
+    equal((event.pin, event.pinned), (later.spki_pin(), "2"))
+    sink.certificate = lab.ca.leaf("third")
+    relay.send("a@client.example", "b@example.net")
+    equal(relay.wait("deferred").reason_code, "pin-mismatch")
+
+
+@case
 def min_tls_holds(lab):
     old = lab.sink("good", newest_tls=ssl.TLSVersion.TLSv1_2)
     new = lab.sink("good")

@@ -190,6 +190,12 @@ sign nul '/CN=x' root "$EE|subjectAltName=DER:30:18:82:16:6d:78:35:2e:65:78:61:6
 sign idn '/CN=x' root "$EE|subjectAltName=DNS:xn--bcher-kva.example.test"
 many=$(i=0; while [ $i -lt 200 ]; do printf 'DNS:host-%03d.example.test,' $i; i=$((i + 1)); done)
 sign many '/CN=x' root "$EE|subjectAltName=${many}DNS:mx5.example.test"
+sign tuv5 '/CN=mx5.de.tuv.com' inter "$EE"
+sign tuv5san '/CN=mx5.de.tuv.com' inter "$EE|subjectAltName=DNS:MX5.de.tuv.com"
+sign tuvwild '/CN=x' inter "$EE|subjectAltName=DNS:*.de.tuv.com"
+sign ipsan '/CN=x' root "$EE|subjectAltName=IP:192.0.2.1,DNS:other.example.test"
+hundred=$(i=0; while [ $i -lt 99 ]; do printf 'DNS:host-%03d.example.test,' $i; i=$((i + 1)); done)
+sign hundred '/CN=x' root "$EE|subjectAltName=${hundred}DNS:mx5.example.test"
 sign tuv '/CN=mx6.de.tuv.com' inter "$EE|subjectAltName=DNS:mx6.de.tuv.com"
 
 openssl crl2pkcs7 -nocrl -certfile root.pem -certfile root2.pem -outform DER -out roots.p7b
