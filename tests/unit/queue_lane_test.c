@@ -358,6 +358,53 @@ static void a_job_splits_when_its_policy_goes(void **state)
 	free(before.patterns);
 }
 
+/* Recipients that part ways and meet again keep apart in the spool, also when
+ * the one that the first job was named after has left it. */
+static void jobs_that_meet_again_are_all_kept(void **state)
+{
+	static char *patterns[] = { (char *)"one", (char *)"two" };
+	unsigned first = 0, second = 0;
+	struct rig rig;
+	struct conf joined, apart;
+	struct policy policy;
+	struct job *jobs[2];
+
+	(void)state;
+	rig_init(&rig);
+	set_policy(&rig, &joined, &policy);
+	policy.title = (char *)"two";
+	policy.patterns.at = patterns;
+	apart = rig.conf;
+	rig_open(&rig);
+	queue_configure(rig.queue, &joined);
+	rig_accept(&rig, "", "a@one b@two", VIEW("x"));
+	queue_configure(rig.queue, &apart);
+	queue_return(rig.queue, rig_take(&rig));
+	rig_settle(&rig);
+	assert_int_equal(rig_counts(&rig).jobs_held, 2);
+	rig_close(&rig);
+	rig.conf = joined;
+	rig_open(&rig);
+	/* Both before either ends. */
+	for (int i = 0; i < 2; i++)
+		jobs[i] = rig_take(&rig);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(lane_name(jobs[i]->lane), "two");
+		assert_int_equal(jobs[i]->envelope->recipient_count, 1);
+		first += jobs[i]->envelope->recipients[0].address[0] == 'a';
+		second += jobs[i]->envelope->recipients[0].address[0] == 'b';
+		rig_finish(&rig, jobs[i], OUTCOME_DELIVERED, BLAME_NONE,
+			   "2.0.0", "ok");
+	}
+	rig_settle(&rig);
+	assert_int_equal(first, 1);
+	assert_int_equal(second, 1);
+	assert_int_equal(rig_counts(&rig).jobs_held, 0);
+	rig.conf = apart;
+	rig_clear(&rig);
+	free(joined.patterns);
+}
+
 /* Another worker's folder, left with fresh, held and large mail in it. */
 static void a_folder_without_an_owner_is_adopted(void **state)
 {
@@ -425,6 +472,7 @@ int main(void)
 		cmocka_unit_test(recipients_have_fates_of_their_own),
 		cmocka_unit_test(jobs_move_when_their_lane_changes),
 		cmocka_unit_test(a_job_splits_when_its_policy_goes),
+		cmocka_unit_test(jobs_that_meet_again_are_all_kept),
 		cmocka_unit_test(a_folder_without_an_owner_is_adopted),
 	};
 
