@@ -7,11 +7,10 @@
 
 #include "tls/context.h"
 #include "tls/der.h"
+#include "tls/pem.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { PEM_MAX = 1024 * 1024 }; /* one block, decoded */
 
 struct anchors {
 	struct cert *certs; /* sorted by subject */
@@ -77,92 +76,16 @@ static int add_der(struct anchors *anchors, struct view der)
 	return 0;
 }
 
-static int base64_value(unsigned char c)
-{
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "abcdefghijklmnopqrstuvwxyz"
-				       "0123456789+/";
-	const char *at = c ? strchr(alphabet, c) : NULL;
-
-	return at ? (int)(at - alphabet) : -1;
-}
-
-/* Decodes what stands between the dashes; -1 on anything foreign. */
-static int decode(struct view text, struct buffer *out)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t i;
-
-	for (i = 0; i < text.len; i++) {
-		unsigned char c = text.at[i];
-		int value = base64_value(c);
-
-		if (c == '=')
-			break;
-		if (c == '\n' || c == '\r' || c == ' ' || c == '\t')
-			continue;
-		if (value < 0 || buffer_len(out) > PEM_MAX)
-			return -1;
-		bits = bits << 6 | (uint32_t)value;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			buffer_append_byte(out, (unsigned char)(bits >> have));
-		}
-	}
-	return 0;
-}
-
-/* Index of the text, or -1. */
-static ptrdiff_t seek(struct view in, const char *text)
-{
-	const unsigned char *at = memmem(in.at, in.len, text, strlen(text));
-
-	return at ? at - in.at : -1;
-}
-
-static bool is_about_certificates(struct view label)
-{
-	static const char *const labels[] = {
-		"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE",
-		"PKCS7", "CMS", NULL,
-	};
-	size_t i;
-
-	for (i = 0; labels[i]; i++)
-		if (view_equal(label, view_of(labels[i])))
-			return true;
-	return false;
-}
-
 /* Takes the next block of PEM from the front; false when there is none. */
 static bool add_pem_block(struct anchors *anchors, struct view *rest)
 {
 	struct buffer der = { 0 };
-	struct view label, text;
-	ptrdiff_t at = seek(*rest, "-----BEGIN ");
+	int got = pem_next(rest, &der);
 
-	if (at < 0)
-		return false;
-	*rest = view_from(*rest, (size_t)at + 11);
-	at = seek(*rest, "-----");
-	if (at < 0)
-		return false;
-	label = view_first(*rest, (size_t)at);
-	*rest = view_from(*rest, (size_t)at + 5);
-	at = seek(*rest, "-----END ");
-	if (at < 0)
-		return false;
-	text = view_first(*rest, (size_t)at);
-	*rest = view_from(*rest, (size_t)at + 9);
-	if (!is_about_certificates(label))
-		return true;
-	if (decode(text, &der) < 0 ||
-	    add_der(anchors, buffer_view(&der)) < 0)
+	if (got < 0 || (got > 0 && add_der(anchors, buffer_view(&der)) < 0))
 		anchors->unreadable++;
 	buffer_clear(&der);
-	return true;
+	return got != 0;
 }
 
 /* --- the face -------------------------------------------------------- */

@@ -189,6 +189,9 @@ static int read_extension(struct view rest, uint32_t *seen, struct cert *out)
 		*seen |= 1u << i;
 		return extensions[i].read(value.content, out);
 	}
+	/* Not looked into: what is only shown shall refuse no certificate. */
+	if (der_is(oid.content, "\x2b\x06\x01\x05\x05\x07\x01\x01"))
+		out->authority_info = value.content;
 	if (is_critical)
 		out->has_unknown_critical = true;
 	return 0;
@@ -325,6 +328,29 @@ void cert_title(struct view name, char out[FACTS_TEXT_MAX])
 		       (const char *)buffer_view(&text).at);
 	buffer_clear(&raw);
 	buffer_clear(&text);
+}
+
+bool cert_issuer_url(const struct cert *cert, size_t *at, struct view *url)
+{
+	struct view rest = cert->authority_info;
+	struct der list, access, method, location;
+	size_t seen = 0;
+
+	if (der_expect(&rest, DER_SEQUENCE, &list) < 0)
+		return false;
+	while (der_next(&list.content, &access) > 0) {
+		if (der_expect(&access.content, DER_OID, &method) < 0 ||
+		    der_next(&access.content, &location) != 1)
+			return false;
+		if (seen++ < *at || location.tag != GENERAL_URI ||
+		    !der_is(method.content,
+			    "\x2b\x06\x01\x05\x05\x07\x30\x02"))
+			continue;
+		*url = location.content;
+		*at = seen;
+		return true;
+	}
+	return false;
 }
 
 bool cert_is_self_issued(const struct cert *cert)

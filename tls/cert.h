@@ -31,6 +31,7 @@ struct cert {
 	bool has_name_constraints;
 	struct view permitted, excluded; /* GeneralSubtree after ... */
 	struct view authority_key, subject_key; /* identifiers; empty: none */
+	struct view authority_info;   /* its value as it came, see below */
 	bool has_unknown_critical;
 };
 
@@ -43,13 +44,17 @@ int cert_parse(struct view der, struct cert *out);
 bool cert_name(struct view name, bool or_organisation, struct buffer *out);
 /* For people: CN or O, else a hint that there is none. */
 void cert_title(struct view name, char out[FACTS_TEXT_MAX]);
+/* The next URL at which the issuer's certificate is said to lie (caIssuers of
+ * authorityInfoAccess, 4.2.2.1), as it came; *at begins at 0. Nobody fetches
+ * it here. False: no more. */
+bool cert_issuer_url(const struct cert *cert, size_t *at, struct view *url);
 bool cert_is_self_issued(const struct cert *cert);
 /* SHA-256 of the SubjectPublicKeyInfo, as pins and TLSA 3 1 1 have it. */
 void cert_pin(const struct cert *cert, unsigned char out[32]);
 void cert_facts(const struct cert *cert, struct facts_certificate *out);
 
 /* Tags of GeneralName (RFC 5280 4.2.1.6). */
-enum { GENERAL_DNS = 0x82, GENERAL_DIRECTORY = 0xa4, GENERAL_IP = 0x87,
+enum { GENERAL_URI = 0x86, GENERAL_DNS = 0x82, GENERAL_DIRECTORY = 0xa4, GENERAL_IP = 0x87,
        GENERAL_MAIL = 0x81 };
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/certs.h"
 #include "tls/chain.h"
+#include "tls/pem.h"
 #include "tls/context.h"
 
 #include <setjmp.h>
@@ -378,6 +379,46 @@ static void junk_is_no_certificate(void **state)
 	free(copy);
 }
 
+static void a_certificate_goes_into_pem_and_comes_back(void **state)
+{
+	static const char *const names[] = { "root", "many", "self" };
+	struct buffer pem = { 0 }, der = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char file[32];
+		struct view rest, wanted;
+
+		snprintf(file, sizeof(file), "%s.pem", names[i]);
+		buffer_reset(&pem);
+		rest = certs_get(file);
+		snprintf(file, sizeof(file), "%s.der", names[i]);
+		wanted = certs_get(file);
+		pem_append(&pem, wanted);
+		assert_true(view_equal(buffer_view(&pem), rest));
+		assert_int_equal(pem_next(&rest, &der), 1);
+		assert_true(view_equal(buffer_view(&der), wanted));
+		assert_int_equal(pem_next(&rest, &der), 0);
+	}
+	buffer_clear(&pem);
+	buffer_clear(&der);
+}
+
+static void keys_are_passed_over_undecoded(void **state)
+{
+	struct buffer der = { 0 };
+	struct view rest = certs_get("root.key");
+
+	(void)state;
+	assert_int_equal(pem_next(&rest, &der), 0);
+	assert_int_equal(buffer_len(&der), 0);
+	rest = VIEW("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----");
+	assert_int_equal(pem_next(&rest, &der), -1);
+	assert_int_equal(pem_next(&rest, &der), 0);
+	buffer_clear(&der);
+}
+
 static void trust_files_without_certificates_are_refused(void **state)
 {
 	struct error error;
@@ -432,6 +473,8 @@ int main(void)
 			what_was_presented_is_kept_whether_it_holds_or_not),
 		cmocka_unit_test(the_pin_is_the_hash_of_the_key_as_presented),
 		cmocka_unit_test(junk_is_no_certificate),
+		cmocka_unit_test(a_certificate_goes_into_pem_and_comes_back),
+		cmocka_unit_test(keys_are_passed_over_undecoded),
 		cmocka_unit_test(trust_files_without_certificates_are_refused),
 	};
 
