@@ -69,6 +69,16 @@ const struct cli_verb cli_verbs[] = {
 	  "form, section 4 to the one who filled it in; default\nis what is "
 	  "filled. Exit status 0, or 65 when no policy can be made of it, 66 "
 	  "when\nit cannot be read.", partner_import },
+	{ "partner export", "[-c FILE] [--listen TITLE]",
+	  "our own side of a partner's form",
+	  "Prints the domains of relay-domains, their gateways by MX, and the "
+	  "names, CA, dates\nand pins of the certificates that the listeners "
+	  "present, as `partner import` reads\nthem. What was not found, and "
+	  "what partners will stumble over, goes to standard\nerror. Exit "
+	  "status 0; 75 when the DNS failed on a domain, 66 when a certificate "
+	  "could\nnot be read.\n"
+	  "  --listen TITLE    only what that listener presents",
+	  partner_export },
 	{ "status", "[-c FILE] [--json]", "how the relay is",
 	  "The processes, sessions, what waits, and the destinations in "
 	  "trouble. Exit status 0,\nor 69 when it is not running.",

@@ -19,4 +19,12 @@ int partner_import(const char *conf_path, int argc, char **argv);
  */
 int partner_certs(const char *conf_path, int argc, char **argv);
 
+/*
+ * `partner export [--listen TITLE]`: our own side of the form, from the
+ * configuration and the DNS, on standard output; what was not found, or what
+ * partners will stumble over, on standard error.  EX_TEMPFAIL when the DNS
+ * failed on a domain, EX_NOINPUT when a certificate could not be read.
+ */
+int partner_export(const char *conf_path, int argc, char **argv);
+
 #endif

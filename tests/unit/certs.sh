@@ -198,6 +198,14 @@ hundred=$(i=0; while [ $i -lt 99 ]; do printf 'DNS:host-%03d.example.test,' $i; 
 sign hundred '/CN=x' root "$EE|subjectAltName=${hundred}DNS:mx5.example.test"
 sign tuv '/CN=mx6.de.tuv.com' inter "$EE|subjectAltName=DNS:mx6.de.tuv.com"
 
+# For a partner's form: where the CA's certificate lies, and CAs whose names
+# are hard to write in a list.
+sign aia '/CN=mx5.example.test' inter "$EE|subjectAltName=DNS:mx5.example.test,DNS:mx6.example.test|authorityInfoAccess=OCSP;URI:http://ocsp.test/,caIssuers;URI:http://ca.test/inter.crt,caIssuers;URI:ftp://ca.test/"
+sign comma '/CN=Foo, Bar CA' root "$CA"
+sign undercomma '/CN=mx5.example.test' comma "$EE|$mx5"
+sign semicolon '/CN=Foo; Bar CA' root "$CA"
+sign undersemicolon '/CN=mx5.example.test' semicolon "$EE|$mx5"
+
 openssl crl2pkcs7 -nocrl -certfile root.pem -certfile root2.pem -outform DER -out roots.p7b
 openssl crl2pkcs7 -nocrl -certfile root.pem -certfile root2.pem -out roots.p7
 cat root.pem root2.pem >roots.pem
