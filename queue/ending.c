@@ -13,7 +13,6 @@ struct ending *ending_new(struct part *part)
 
 	ending->part = part;
 	ending->old_due = part->progress.due;
-	ending->began = queue_now(part->queue);
 	return ending;
 }
 
@@ -70,16 +69,12 @@ static void let_go(struct ending *ending)
 	queue_put(part->queue, part->home, edit);
 }
 
-static void lane_is_held(const struct ending *ending)
+static void lane_is_held(struct part *part)
 {
-	const struct part *part = ending->part;
 	struct lane *lane = part->job.lane;
 
 	if (part->progress.due < lane->next_due)
 		lane->next_due = part->progress.due;
-	/* All were asked to be tried while this one was on its way here. */
-	if (ending->began <= lane->retried)
-		lane->forced = lane->retried;
 }
 
 static void on_moved(void *arg, enum change_end how)
@@ -91,7 +86,7 @@ static void on_moved(void *arg, enum change_end how)
 		part->job.lane->stored[HOME_FRESH]--;
 		part->job.lane->stored[HOME_HELD]++;
 		settle(part);
-		lane_is_held(ending);
+		lane_is_held(part);
 	}
 	end(ending, how == CHANGE_STORED);
 }
@@ -107,7 +102,7 @@ static void on_kept(void *arg, enum change_end how)
 		 * same, and not before its time. */
 		if (how == CHANGE_NO_ROOM && part->home == HOME_FRESH)
 			part->job.lane->search_after = part->progress.due;
-		lane_is_held(ending);
+		lane_is_held(part);
 		end(ending, how == CHANGE_STORED);
 		return;
 	}
@@ -153,7 +148,7 @@ static void on_noticed(void *arg, enum change_end how)
 	struct ending *ending = arg;
 
 	if (ending->part->home == HOME_HELD)
-		lane_is_held(ending);
+		lane_is_held(ending->part);
 	end(ending, how == CHANGE_STORED);
 }
 

@@ -48,7 +48,6 @@ struct lane {
 	                        * is tried first */
 	unsigned epoch;        /* counts back-offs; see lane_fail() */
 	int64_t forced;        /* jobs last tried before this are due now */
-	int64_t retried;       /* when that was asked for last */
 	char notice_id[MESSAGE_ID_LEN + 1];
 	char status[12];
 	char host[ATTEMPT_TEXT_MAX];

@@ -256,9 +256,8 @@ void queue_finish(struct queue *queue, struct job *job,
 void queue_retry_lane(struct queue *queue, struct lane *lane)
 {
 	lane->due = 0;
-	lane->retried = queue_now(queue);
 	if (lane_cold(lane, HOME_HELD))
-		lane->forced = lane->retried + 1;
+		lane->forced = queue_now(queue) + 1;
 	lane_consider(queue, lane);
 }
 

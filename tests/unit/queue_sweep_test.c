@@ -217,20 +217,6 @@ static void a_backed_off_lane_is_asked_again(void **state)
 	rig_clear(&rig);
 }
 
-static void what_is_just_being_deferred_is_asked_again_too(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	open_rig(&rig);
-	rig_accept(&rig, "a@home", "b@one", VIEW("x"));
-	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_HOST, "4.4.1",
-		   "down");
-	sweep(&rig, SWEEP_RETRY, "all");
-	queue_return(rig.queue, rig_take(&rig));
-	rig_clear(&rig);
-}
-
 static void a_sender_on_hold_waits_until_released(void **state)
 {
 	struct rig rig;
@@ -434,8 +420,6 @@ int main(void)
 		cmocka_unit_test(a_bounce_tells_the_sender),
 		cmocka_unit_test(one_message_is_tried_at_once),
 		cmocka_unit_test(a_backed_off_lane_is_asked_again),
-		cmocka_unit_test(
-			what_is_just_being_deferred_is_asked_again_too),
 		cmocka_unit_test(a_sender_on_hold_waits_until_released),
 		cmocka_unit_test(a_domain_on_hold_costs_nothing),
 		cmocka_unit_test(one_message_on_hold_is_one),
