@@ -4,6 +4,7 @@
 #include "queue/inner.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 struct collecting {
@@ -30,8 +31,8 @@ static void describe(struct queue *queue, const struct lane *lane,
 		    lane->due > now  ? (lane->due - now + 999) / 1000 :
 				       0;
 	out->since = now / 1000 - lane->since;
-	memcpy(out->host, lane->host, sizeof(out->host));
-	memcpy(out->text, lane->text, sizeof(out->text));
+	snprintf(out->host, sizeof(out->host), "%s", lane->host);
+	snprintf(out->text, sizeof(out->text), "%s", lane->text);
 }
 
 static void collect(void *arg, struct lane *lane)
