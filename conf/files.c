@@ -180,6 +180,14 @@ int files_get(struct conf_files *files, const char *path, struct view *bytes,
 	return 0;
 }
 
+void files_put(struct conf_files *files, const char *path, struct view bytes)
+{
+	struct buffer copy = { 0 };
+
+	buffer_append(&copy, bytes);
+	add(files, must_strdup(path), buffer_view(&copy), 0600);
+}
+
 unsigned files_mode(const struct conf_files *files, const char *path)
 {
 	const struct file *file = find(files, path);

@@ -20,6 +20,9 @@ void files_free(struct conf_files *files);
 /* The whole file; stays valid until files_free().  -1 with `path: reason`. */
 int files_get(struct conf_files *files, const char *path, struct view *bytes,
 	      struct error *error);
+/* Text that lies on no disk, as if it had been read at that absolute path,
+ * where nothing was read so far.  Copied. */
+void files_put(struct conf_files *files, const char *path, struct view bytes);
 /* Permission bits of a file that was read, in a bundle as on the disk; 0 when
  * it was not read. */
 unsigned files_mode(const struct conf_files *files, const char *path);

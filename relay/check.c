@@ -3,9 +3,8 @@
  * What it asks for, it asks as a delivery would; what it sends never goes
  * beyond RCPT.
  */
-#include "relay/verbs.h"
+#include "relay/check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -16,25 +15,20 @@
 #include "relay/probe.h"
 #include "relay/score.h"
 #include "relay/target.h"
+#include "relay/verbs.h"
 #include "relay/words.h"
 #include "tls/context.h"
 
-enum {
-	LIMIT_DEFAULT = 120,
-	LIMIT_MOST = 3600,
-	DAYS_MOST = 3650,
-	FACTOR_MOST = 100,
-};
-
 struct order {
-	const char *target, *from, *trust;
-	bool is_json, is_csv, is_assured, explains_score, by_form;
-	unsigned fail_under, warn_days, limit;
+	const char *target;
+	struct check_order check;
 };
 
 struct check {
-	const struct order *order;
-	struct errand errand;
+	const struct check_order *order;
+	struct errand *errand;
+	const struct rules_answer *by; /* NULL: what the snapshot says */
+	FILE *out;
 	struct survey survey;
 	struct matrix matrix;
 	struct address recipient;
@@ -46,48 +40,46 @@ struct check {
 static int parse_order(int argc, char **argv, struct order *order,
 		       struct error *error)
 {
+	struct check_order *check = &order->check;
 	const struct words_option options[] = {
-		{ .name = "--from", .text = &order->from },
-		{ .name = "--trust", .text = &order->trust },
-		{ .name = "--json", .flag = &order->is_json },
-		{ .name = "--csv", .flag = &order->is_csv },
-		{ .name = "--assure", .flag = &order->is_assured },
-		{ .name = "--explain-score", .flag = &order->explains_score },
-		{ .name = "--form", .flag = &order->by_form },
-		{ .name = "--fail-under", .number = &order->fail_under,
-		  .max = FACTOR_MOST },
-		{ .name = "--warn-days", .number = &order->warn_days,
-		  .max = DAYS_MOST },
-		{ .name = "--time-limit", .number = &order->limit,
-		  .max = LIMIT_MOST },
+		{ .name = "--from", .text = &check->from },
+		{ .name = "--trust", .text = &check->trust },
+		{ .name = "--json", .flag = &check->is_json },
+		{ .name = "--csv", .flag = &check->is_csv },
+		{ .name = "--assure", .flag = &check->is_assured },
+		{ .name = "--explain-score", .flag = &check->explains_score },
+		{ .name = "--form", .flag = &check->by_form },
+		{ .name = "--fail-under", .number = &check->fail_under,
+		  .max = CHECK_FACTOR_MOST },
+		{ .name = "--warn-days", .number = &check->warn_days,
+		  .max = CHECK_DAYS_MOST },
+		{ .name = "--time-limit", .number = &check->limit,
+		  .max = CHECK_LIMIT_MOST },
 	};
 
-	order->limit = LIMIT_DEFAULT;
+	check->limit = CHECK_LIMIT_DEFAULT;
 	if (words_parse(argc, argv, options,
 			sizeof(options) / sizeof(options[0]), &order->target,
 			error))
 		return -1;
-	if (order->is_json && order->is_csv)
+	if (check->is_json && check->is_csv)
 		return error_set(error, "either --json or --csv");
-	if (order->target == NULL && !order->explains_score)
+	if (order->target == NULL && !check->explains_score)
 		return error_set(error, "which domain or address?");
 	return 0;
 }
 
 /* --- by what is judged ----------------------------------------------- */
 
-/* The prerequisites of the form as a policy: STARTTLS, a chain up to the
- * roots, CN or SAN equal to the MX name, whoever said that name. */
-static int use_prerequisites(struct check *check, struct error *error)
+/* The system's roots where none are given; without any, whatever is judged
+ * says so. */
+static int find_trust(struct check *check, struct error *error)
 {
 	struct policy *policy = &check->policy;
-	struct conf_files *files = check->errand.files;
+	struct conf_files *files = check->errand->files;
 	const char *path = check->order->trust;
 	size_t count;
 
-	policy->title = (char *)"the form's prerequisites";
-	policy->tls = TLS_VERIFY;
-	policy->names_mx = true;
 	if (path == NULL) {
 		(void)conf_system_roots(files, &policy->trust);
 		return 0;
@@ -100,10 +92,31 @@ static int use_prerequisites(struct check *check, struct error *error)
 	return 0;
 }
 
+/* The prerequisites of the form as a policy: STARTTLS, a chain up to the
+ * roots, CN or SAN equal to the MX name, whoever said that name. */
+static int use_prerequisites(struct check *check, struct error *error)
+{
+	check->policy.title = (char *)"the form's prerequisites";
+	check->policy.tls = TLS_VERIFY;
+	check->policy.names_mx = true;
+	return find_trust(check, error);
+}
+
+/* One that no configuration has: the snapshot's roots are not for it. */
+static int use_given(struct check *check, struct error *error)
+{
+	check->policy = *check->by->policy;
+	check->matrix.policy = &check->policy;
+	check->matrix.pattern = check->by->pattern;
+	return check->policy.trust.path ? 0 : find_trust(check, error);
+}
+
 static int choose_policy(struct check *check, struct error *error)
 {
 	const struct rules_answer *rule = &check->survey.rule;
 
+	if (check->by != NULL)
+		return use_given(check, error);
 	check->policy.source = rule->policy->source;
 	check->policy.family = rule->policy->family;
 	check->matrix.policy = &check->policy;
@@ -131,7 +144,7 @@ static int find_sender(struct check *check, struct error *error)
 
 	if (from == NULL) {
 		snprintf(check->sender, sizeof(check->sender),
-			 "postmaster@%s", check->errand.conf->hostname);
+			 "postmaster@%s", check->errand->conf->hostname);
 		return 0;
 	}
 	if (from[0] == '\0' || strcmp(from, "<>") == 0)
@@ -157,7 +170,7 @@ static int find_recipient(struct check *check, struct error *error)
 static int probe(struct check *check, struct error *error)
 {
 	struct probe_settings settings = {
-		.errand = &check->errand,
+		.errand = check->errand,
 		.depth = check->order->is_assured ? PROBE_PLAIN : PROBE_RCPT,
 		.limit = check->order->limit,
 		.tls = tls_client_context(error),
@@ -183,7 +196,8 @@ static int probe(struct check *check, struct error *error)
 
 static void print(const struct check *check)
 {
-	bool is_coloured = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+	bool is_coloured = isatty(fileno(check->out)) &&
+			   getenv("NO_COLOR") == NULL;
 	struct buffer out = { 0 };
 
 	if (check->order->is_json) {
@@ -198,8 +212,9 @@ static void print(const struct check *check)
 			score_explain(&check->matrix, &out);
 		}
 	}
-	fwrite(buffer_view(&out).at, 1, buffer_len(&out), stdout);
-	fflush(stdout);
+	fwrite(buffer_view(&out).at, 1, buffer_len(&out),
+	       check->out);
+	fflush(check->out);
 	buffer_clear(&out);
 }
 
@@ -236,10 +251,14 @@ static int run(struct check *check, struct error *error)
 
 	if (find_sender(check, error) || find_recipient(check, error))
 		return EX_USAGE;
-	survey_make(&check->survey, &check->errand, &check->recipient);
+	if (check->by != NULL)
+		survey_by(&check->survey, check->errand, &check->recipient,
+			  check->by);
+	else
+		survey_make(&check->survey, check->errand, &check->recipient);
 	if (choose_policy(check, error))
 		return EX_USAGE;
-	check->matrix.conf = check->errand.conf;
+	check->matrix.conf = check->errand->conf;
 	check->matrix.recipient = check->recipient.text;
 	check->matrix.sender = check->sender;
 	check->matrix.domain = check->recipient.domain;
@@ -254,24 +273,43 @@ static int run(struct check *check, struct error *error)
 	return status_of(check);
 }
 
-static int begin(struct check *check, const char *conf_path)
+int check_run(struct errand *errand, const struct check_order *order,
+	      const struct address *recipient, const struct rules_answer *by,
+	      FILE *out, struct error *error)
+{
+	struct check check = {
+		.order = order,
+		.errand = errand,
+		.by = by,
+		.out = out,
+		.recipient = *recipient,
+	};
+	int status = run(&check, error);
+
+	matrix_clear(&check.matrix);
+	survey_clear(&check.survey);
+	free(check.trust);
+	return status;
+}
+
+static int begin(const struct order *order, const struct address *recipient,
+		 const char *conf_path)
 {
 	struct error error = { .text = "" };
-	int status = errand_begin(&check->errand, conf_path, &error);
+	struct errand errand;
+	int status = errand_begin(&errand, conf_path, &error);
 
 	if (status == 0) {
-		status = run(check, &error);
-		matrix_clear(&check->matrix);
-		survey_clear(&check->survey);
-		errand_end(&check->errand);
-		free(check->trust);
+		status = check_run(&errand, &order->check, recipient, NULL,
+				   stdout, &error);
+		errand_end(&errand);
 	}
 	if (error.text[0] != '\0')
 		fprintf(stderr, "postern: %s\n", error.text);
 	return status;
 }
 
-static int explain_score(const struct order *order)
+static int explain_score(const struct check_order *order)
 {
 	const struct matrix matrix = { .is_assured = order->is_assured };
 	struct buffer out = { 0 };
@@ -285,7 +323,7 @@ static int explain_score(const struct order *order)
 int verb_check(const char *conf_path, int argc, char **argv)
 {
 	struct order order = { 0 };
-	struct check check = { .order = &order };
+	struct address recipient;
 	struct error error = { .text = "" };
 
 	if (parse_order(argc, argv, &order, &error)) {
@@ -293,10 +331,10 @@ int verb_check(const char *conf_path, int argc, char **argv)
 		return EX_USAGE;
 	}
 	if (order.target == NULL)
-		return explain_score(&order);
-	if (target_parse(order.target, &check.recipient, &error)) {
+		return explain_score(&order.check);
+	if (target_parse(order.target, &recipient, &error)) {
 		fprintf(stderr, "postern: %s: %s\n", order.target, error.text);
 		return EX_USAGE;
 	}
-	return begin(&check, conf_path);
+	return begin(&order, &recipient, conf_path);
 }

@@ -62,13 +62,20 @@ const struct cli_verb cli_verbs[] = {
 	  "as a dry\nrun) with names, issuer, pin, first and last sight and "
 	  "the days that are left.\nThe relay keeps the list in its spool.",
 	  partner_certs },
-	{ "partner import", "[--section 3|4] FORM", "a partner's form as policies",
+	{ "partner import", "[--section 3|4] [--check] FORM",
+	  "a partner's form as policies",
 	  "Reads a filled form as text (- for standard input) and prints "
 	  "`policy` blocks,\nwith what was missing or not understood as "
 	  "comments. Section 3 is for mail to\nthe company that issued the "
 	  "form, section 4 to the one who filled it in; default\nis what is "
 	  "filled. Exit status 0, or 65 when no policy can be made of it, 66 "
-	  "when\nit cannot be read.", partner_import },
+	  "when\nit cannot be read.\n"
+	  "  --check           also tries all gateways, as `check` does with "
+	  "that policy: its\n"
+	  "                    --from, --trust, --fail-under, --warn-days, "
+	  "--time-limit and\n"
+	  "                    exit status; the matrix goes to standard error",
+	  partner_import },
 	{ "partner export", "[-c FILE] [--listen TITLE]",
 	  "our own side of a partner's form",
 	  "Prints the domains of relay-domains, their gateways by MX, and the "

@@ -1,11 +1,14 @@
 /*
  * Reads a form from a file or from standard input, of bounded size, and
  * prints what form_policy() makes of it.  Either all of it is printed or
- * nothing; the reason for nothing goes to standard error.
+ * nothing; the reason for nothing goes to standard error, and so does what
+ * the probe found.
  */
 #include "relay/partner.h"
 
 #include "relay/form_policy.h"
+#include "relay/partner_check.h"
+#include "relay/words.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,54 +20,48 @@ enum { READ_SIZE = 64 * 1024 };
 struct order {
 	const char *path; /* "-": standard input */
 	unsigned section; /* 0: all that are filled */
+	bool is_checked;
+	struct check_order check;
 };
 
-static int usage(const char *what, const char *word)
+static int parse_section(const char *text, struct order *order,
+			 struct error *error)
 {
-	fprintf(stderr,
-		"postern partner import: %s%s\n"
-		"usage: postern partner import [--section 3|4] FORM\n",
-		what, word);
-	return -1;
-}
-
-static int parse_section(const char *text, struct order *order)
-{
-	if (!text || (strcmp(text, "3") && strcmp(text, "4")))
-		return usage("--section must be 3 or 4", "");
+	if (strcmp(text, "3") != 0 && strcmp(text, "4") != 0)
+		return error_set(error, "--section must be 3 or 4");
 	order->section = text[0] == '3' ? FORM_TO_ISSUER : FORM_TO_PARTNER;
 	return 0;
 }
 
-static int parse_order(int argc, char **argv, struct order *order)
+static int parse_order(int argc, char **argv, struct order *order,
+		       struct error *error)
 {
-	static const char with_value[] = "--section=";
-	bool has_options = true;
+	struct check_order *check = &order->check;
+	const char *section = NULL;
+	const struct words_option options[] = {
+		{ .name = "--section", .text = &section },
+		{ .name = "--check", .flag = &order->is_checked },
+		{ .name = "--from", .text = &check->from },
+		{ .name = "--trust", .text = &check->trust },
+		{ .name = "--fail-under", .number = &check->fail_under,
+		  .max = CHECK_FACTOR_MOST },
+		{ .name = "--warn-days", .number = &check->warn_days,
+		  .max = CHECK_DAYS_MOST },
+		{ .name = "--time-limit", .number = &check->limit,
+		  .max = CHECK_LIMIT_MOST },
+	};
 
-	for (int i = 0; i < argc; i++) {
-		const char *word = argv[i];
-		int rc = 0;
-
-		if (has_options && !strcmp(word, "--")) {
-			has_options = false;
-		} else if (has_options && !strcmp(word, "--section")) {
-			i++;
-			rc = parse_section(i < argc ? argv[i] : NULL, order);
-		} else if (has_options &&
-			   !strncmp(word, with_value, sizeof(with_value) - 1)) {
-			rc = parse_section(word + sizeof(with_value) - 1,
-					   order);
-		} else if (has_options && word[0] == '-' && word[1]) {
-			rc = usage("there is no option ", word);
-		} else if (order->path) {
-			rc = usage("one form at a time, not also ", word);
-		} else {
-			order->path = word;
-		}
-		if (rc)
-			return -1;
-	}
-	return order->path ? 0 : usage("no form is named", "");
+	check->limit = CHECK_LIMIT_DEFAULT;
+	if (words_parse(argc, argv, options,
+			sizeof(options) / sizeof(options[0]), &order->path,
+			error) ||
+	    (section != NULL && parse_section(section, order, error)))
+		return -1;
+	if (!order->is_checked &&
+	    (check->from || check->trust || check->fail_under ||
+	     check->warn_days || check->limit != CHECK_LIMIT_DEFAULT))
+		return error_set(error, "without --check nothing is probed");
+	return order->path ? 0 : error_set(error, "no form is named");
 }
 
 /* A byte more than a form may have is read, so that form_parse() refuses
@@ -117,25 +114,42 @@ static int print(struct view text)
 	return EX_IOERR;
 }
 
+static int import(const char *conf_path, const struct order *order,
+		  struct view raw)
+{
+	struct buffer out = { 0 };
+	struct error error;
+	int status = EX_DATAERR;
+
+	if (!convert(raw, order->section, &out, &error))
+		status = print(buffer_view(&out));
+	else
+		fprintf(stderr, "postern: %s: %s\n", order->path, error.text);
+	/* The policy alone goes where it may be redirected to. */
+	if (status == EX_OK && order->is_checked)
+		status = partner_check(conf_path, buffer_view(&out),
+				       &order->check, stderr);
+	buffer_clear(&out);
+	return status;
+}
+
 int partner_import(const char *conf_path, int argc, char **argv)
 {
 	struct order order = { 0 };
-	struct buffer raw = { 0 }, out = { 0 };
+	struct buffer raw = { 0 };
 	struct error error;
 	int status = EX_NOINPUT;
 
-	(void)conf_path;
-	if (parse_order(argc, argv, &order))
+	if (parse_order(argc, argv, &order, &error)) {
+		fprintf(stderr,
+			"postern partner import: %s\n"
+			"usage: postern partner import [--section 3|4] "
+			"[--check] FORM\n",
+			error.text);
 		return EX_USAGE;
-	if (!read_form(order.path, &raw)) {
-		status = EX_DATAERR;
-		if (!convert(buffer_view(&raw), order.section, &out, &error))
-			status = print(buffer_view(&out));
-		else
-			fprintf(stderr, "postern: %s: %s\n", order.path,
-				error.text);
 	}
+	if (!read_form(order.path, &raw))
+		status = import(conf_path, &order, buffer_view(&raw));
 	buffer_clear(&raw);
-	buffer_clear(&out);
 	return status;
 }

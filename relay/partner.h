@@ -5,11 +5,12 @@
 #define RELAY_PARTNER_H
 
 /*
- * `partner import [--section 3|4] FORM`: argv holds what follows those two
- * words.  Prints the form's policies, for a person to read and to put into
- * the configuration; conf_path is not read.  Exit statuses of sysexits:
- * EX_DATAERR when no policy can be made of the form, EX_NOINPUT when it
- * cannot be read, EX_USAGE.
+ * `partner import [--section 3|4] [--check] FORM`: argv holds what follows
+ * those two words.  Prints the form's policies, for a person to read and to
+ * put into the configuration; without --check conf_path is not read.  Exit
+ * statuses of sysexits: EX_DATAERR when no policy can be made of the form,
+ * EX_NOINPUT when it cannot be read, EX_USAGE; with --check also those of
+ * `check`.
  */
 int partner_import(const char *conf_path, int argc, char **argv);
 

@@ -55,17 +55,16 @@ static void refuse(struct survey *survey)
 		   "(address-literals = no)");
 }
 
-void survey_make(struct survey *survey, struct errand *errand,
-		 const struct address *address)
+void survey_by(struct survey *survey, struct errand *errand,
+	       const struct address *address, const struct rules_answer *rule)
 {
-	struct rules_question who = { .recipient_domain = address->domain };
 	struct asking asking = { survey, errand, false };
 	struct route_question question;
 	struct own own;
 
 	memset(survey, 0, sizeof(*survey));
 	survey->address = *address;
-	survey->rule = rules_policy(errand->conf, who);
+	survey->rule = *rule;
 	if (address->is_literal && !errand->conf->address_literals) {
 		refuse(survey);
 		return;
@@ -83,6 +82,15 @@ void survey_make(struct survey *survey, struct errand *errand,
 	if (!asking.is_over)
 		errand_run(errand);
 	own_clear(&own);
+}
+
+void survey_make(struct survey *survey, struct errand *errand,
+		 const struct address *address)
+{
+	struct rules_question who = { .recipient_domain = address->domain };
+	struct rules_answer rule = rules_policy(errand->conf, who);
+
+	survey_by(survey, errand, address, &rule);
 }
 
 void survey_clear(struct survey *survey)

@@ -26,6 +26,9 @@ struct survey {
 /* Runs the errand's loop until all is answered. */
 void survey_make(struct survey *survey, struct errand *errand,
 		 const struct address *address);
+/* As if that policy applied, which may be of another snapshot. */
+void survey_by(struct survey *survey, struct errand *errand,
+	       const struct address *address, const struct rules_answer *rule);
 void survey_clear(struct survey *survey);
 
 /* True when no question failed that might have changed the outcome: there

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # touches: tls
 """Agreements with partners: our own side as a form (`partner export`), which
-`partner import` turns into the policy that was meant."""
+`partner import` turns into the policy that was meant; and whether what a form
+says holds already (`partner import --check`)."""
 import os
 import re
 import subprocess
@@ -161,6 +162,81 @@ def a_self_signed_certificate_is_added_without_its_key(lab):
     policy = Said("partner", "import", "-", text=said.text)
     equal(policy.status, 0, policy.log)
     has(policy.text, "The certificates are self-signed")
+
+
+FORM = """4. TLS from TUV Rheinland to business partner
+List of E-Mail-Domains\t{domains}
+Gateways (MX-Records)\t{gateways}
+CN of the TLS certificates\tmx5.de.tuv.com
+Name of the issuing CA\tD-TRUST SSL Class 3 CA 1 2009
+"""
+
+
+def checked(lab, *words, sinks=(), domains="*.tuv.com", body=""):
+    form = FORM.format(domains=domains,
+                       gateways=" ".join(sink.address for sink in sinks))
+    conf = lab.idle_relay(body, certificate=False).conf
+    return Said("partner", "import", "-c", conf, "--check", *words, "-",
+                text=form)
+
+
+@case
+def a_form_that_holds_scores_a_hundred_before_it_is_configured(lab):
+    sinks = lab.sink("good"), lab.sink("cn-only")
+    # What is configured for the domain has no say.
+    said = checked(lab, "--trust", lab.ca.trust, "--fail-under", "100",
+                   sinks=sinks, domains="*.tuv.com tuv.example",
+                   body='policy "tuv.com" { tls = none '
+                        'gateways = { "127.0.0.1:9" } }')
+    equal(said.status, 0, said.log)
+    assert "Confidence" not in said.text, said.text
+    assert said.text.endswith("}\n"), said.text
+    for domain in ("tuv.com", "tuv.example"):
+        has(said.log,
+            f'Confidence Factor for "postmaster@{domain}": 100\n')
+    for sink in sinks:
+        has(said.log, sink.address)
+        equal(sink.messages, [])
+        equal(len(sink.sessions), 2)
+
+
+@case_for(
+    ("a wrong name", "wrong-name", "must bear mx5.de.tuv.com"),
+    ("another CA of the same roots", "by-root", "D-TRUST"),
+)
+def a_form_that_does_not_hold_fails_with_the_reason(lab, sort, reason):
+    certificate = lab.ca.leaf("by-root", issuer="root") \
+        if sort == "by-root" else lab.ca.sort(sort)
+    sink = lab.sink(certificate=certificate)
+    said = checked(lab, "--trust", lab.ca.trust, "--fail-under", "100",
+                   sinks=[sink])
+    equal(said.status, 1, said.log)
+    has(said.log, "FAIL")
+    has(said.log, reason)
+    has(said.text, "tls = verify")
+
+
+@case
+def roots_are_the_systems_unless_others_are_given(lab):
+    sink = lab.sink("good")
+    said = checked(lab, sinks=[sink])
+    equal(said.status, 0, said.log)
+    has(said.log, "FAIL")
+    has(said.log, "root must be trusted")
+
+
+@case
+def a_form_that_is_refused_is_not_probed(lab):
+    sink = lab.sink("good")
+    said = checked(lab, sinks=[sink], domains="")
+    equal(said.status, 65, said.log)
+    equal(sink.sessions, [])
+    said = Said("partner", "import", "--fail-under", "9", "-", text=FORM)
+    equal(said.status, 64, said.log)
+    said = Said("partner", "import", "-c", lab.path("none"), "--check", "-",
+                text=FORM.format(domains="tuv.com", gateways=sink.address))
+    equal(said.status, 78, said.log)
+    equal(sink.sessions, [])
 
 
 @case
