@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 enum {
@@ -25,7 +24,6 @@ struct line {
 struct commit {
 	struct ev_loop *loop;
 	struct store *store;
-	char *path;
 	commit_broken *broken;
 	void *arg;
 	ev_async wake;
@@ -35,7 +33,6 @@ struct commit {
 	struct line fresh;  /* handed over at the end of the loop's turn */
 	size_t outstanding; /* put and not reported yet */
 	bool has_told;      /* broken was reported */
-	time_t looked;      /* for room; monotonic seconds */
 	/* shared, under the mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, rest;
@@ -101,87 +98,96 @@ static struct timespec later(int milliseconds)
 
 /* --- on the commit thread ------------------------------------------- */
 
-static bool is_left(const struct change *change, bool kept_only)
+/* One transaction over the batch, or over its kept changes alone. The
+ * numbers are of what was committed. */
+static int transact(struct commit *c, const struct line *batch,
+		    bool kept_only, struct store_numbers *numbers)
 {
-	return !kept_only || change->is_kept;
-}
-
-/* One transaction over the batch, or over its kept changes alone. */
-static int transact(struct commit *c, struct line *batch, bool kept_only,
-		    struct store_numbers *numbers)
-{
+	struct store_numbers n;
 	struct store_txn *txn;
 	int rc = store_begin(c->store, &txn);
 
 	if (rc)
 		return rc;
 	for (struct change *at = batch->first; at && !rc; at = at->next)
-		if (is_left(at, kept_only))
+		if (at->is_kept || !kept_only)
 			rc = at->apply(at, txn);
 	if (!rc)
-		rc = store_numbers(txn, numbers);
+		rc = store_numbers(txn, &n);
 	if (rc) {
 		store_abort(txn);
 		return rc;
 	}
-	return store_commit(txn);
+	rc = store_commit(txn);
+	if (!rc)
+		*numbers = n;
+	return rc;
 }
 
 static void end_all(struct line *batch, bool kept_only, enum change_end end)
 {
 	for (struct change *at = batch->first; at; at = at->next)
-		if (is_left(at, kept_only))
+		if (at->is_kept || !kept_only)
 			at->end = end;
 }
 
-/* What the file system still gives, and what lies free in our file. */
-static void set_spare(struct commit *c, uint64_t inside)
+/* Each by itself, so that what lets go of mail does not wait for room with
+ * what needs much of it. */
+static int transact_each(struct commit *c, struct line *batch,
+			 struct store_numbers *numbers)
 {
-	struct statvfs fs;
-	uint64_t outside = 0;
+	int rc = 0;
 
-	if (!statvfs(c->path, &fs))
-		outside = (uint64_t)fs.f_bavail * fs.f_frsize;
-	pthread_mutex_lock(&c->mutex);
-	c->numbers.inside = inside;
-	c->numbers.spare = inside + outside;
-	pthread_mutex_unlock(&c->mutex);
+	for (struct change *at = batch->first; at; at = at->next) {
+		struct change *next = at->next;
+		struct line one = { at, &at->next, 1 };
+
+		if (!at->is_kept)
+			continue;
+		at->next = NULL;
+		rc = transact(c, &one, true, numbers);
+		at->next = next;
+		if (!rc)
+			at->end = CHANGE_STORED;
+		else if (!store_is_full(rc))
+			break;
+	}
+	return store_is_full(rc) ? 0 : rc;
 }
 
-static void set_numbers(struct commit *c, const struct store_numbers *n,
-			size_t changes)
+static void set_numbers(struct commit *c, const struct store_numbers *n)
 {
-	pthread_mutex_lock(&c->mutex);
-	c->numbers.commits += changes > 0;
-	c->numbers.changes += changes;
 	c->numbers.live = n->live;
-	pthread_mutex_unlock(&c->mutex);
-	set_spare(c, n->file > n->live ? n->file - n->live : 0);
+	c->numbers.idle = n->file > n->live ? n->file - n->live : 0;
 }
 
-/* Commits the batch; true when its kept changes have to wait for room. */
-static bool commit_batch(struct commit *c, struct line *batch, int *failure)
+/* Commits the batch; each change's end says what became of it. A kept one
+ * that ends with NO_ROOM has to wait. 0, or why the store is broken. */
+static int commit_batch(struct commit *c, struct line *batch)
 {
 	struct store_numbers n = { 0, 0 };
-	bool waits = false;
 	int rc = transact(c, batch, false, &n);
 
 	end_all(batch, false, CHANGE_STORED);
 	if (store_is_full(rc)) {
 		end_all(batch, false, CHANGE_NO_ROOM);
 		rc = transact(c, batch, true, &n);
-		waits = store_is_full(rc);
 		if (!rc)
 			end_all(batch, true, CHANGE_STORED);
+		else if (store_is_full(rc))
+			rc = transact_each(c, batch, &n);
 	}
-	if (rc && !waits) {
+	if (rc) {
 		end_all(batch, false, CHANGE_FAILED);
-		*failure = rc;
+		return rc;
 	}
-	if (rc)
-		return waits;
-	set_numbers(c, &n, batch->count);
-	return false;
+	pthread_mutex_lock(&c->mutex);
+	c->numbers.commits++;
+	c->numbers.changes += batch->count;
+	if (n.file)
+		set_numbers(c, &n);
+	pthread_mutex_unlock(&c->mutex);
+	return 0;
 }
 
 /* Under the mutex: waits until there is something to be done now. False
@@ -232,22 +238,27 @@ static void take_batch(struct commit *c, struct line *batch)
 }
 
 /* Under the mutex: the ended ones go back to the loop, the kept ones that
- * found no room to the head of those that wait. */
-static void give_back(struct commit *c, struct line *batch, bool waits)
+ * found no room behind those that wait. */
+static void give_back(struct commit *c, struct line *batch)
 {
 	struct line again;
 	struct change *change;
 
 	line_init(&again);
-	while ((change = line_cut(batch)))
-		if (waits && change->is_kept && !change->may_lapse)
-			line_add(&again, change);
-		else
+	while ((change = line_cut(batch))) {
+		bool waits = change->is_kept && !change->may_lapse &&
+			     change->end == CHANGE_NO_ROOM;
+
+		if (waits && c->is_stopping)
+			change->end = CHANGE_FAILED;
+		if (!waits || c->is_stopping) {
 			line_add(&c->ended, change);
+			continue;
+		}
+		change->is_urgent = false;
+		line_add(&again, change);
+	}
 	if (again.first) {
-		for (change = again.first; change; change = change->next)
-			change->is_urgent = false;
-		line_join(&again, &c->waiting);
 		line_join(&c->waiting, &again);
 		c->is_paused = true;
 		c->pause_until = later(NO_ROOM_PAUSE);
@@ -265,7 +276,6 @@ static void *run(void *arg)
 	while (wait_for_work(c)) {
 		struct line batch;
 		int failure = c->failure;
-		bool waits = false;
 
 		take_batch(c, &batch);
 		pthread_mutex_unlock(&c->mutex);
@@ -273,14 +283,10 @@ static void *run(void *arg)
 		if (failure)
 			end_all(&batch, false, CHANGE_FAILED);
 		else
-			waits = commit_batch(c, &batch, &failure);
+			failure = commit_batch(c, &batch);
 		pthread_mutex_lock(&c->mutex);
-		if (c->is_stopping && waits) {
-			end_all(&batch, true, CHANGE_FAILED);
-			waits = false;
-		}
 		c->failure = failure;
-		give_back(c, &batch, waits);
+		give_back(c, &batch);
 	}
 	pthread_mutex_unlock(&c->mutex);
 	return NULL;
@@ -354,18 +360,6 @@ void commit_numbers(struct commit *c, struct commit_numbers *out)
 	pthread_mutex_unlock(&c->mutex);
 }
 
-void commit_look(struct commit *c)
-{
-	struct commit_numbers n;
-	struct timespec now = later(0);
-
-	if (now.tv_sec == c->looked)
-		return;
-	c->looked = now.tv_sec;
-	commit_numbers(c, &n);
-	set_spare(c, n.inside);
-}
-
 bool commit_is_idle(const struct commit *c)
 {
 	return c->outstanding == 0;
@@ -393,7 +387,7 @@ void commit_drain(struct commit *c)
 }
 
 struct commit *commit_new(struct ev_loop *loop, struct store *store,
-			  const char *path, commit_broken *broken, void *arg)
+			  commit_broken *broken, void *arg)
 {
 	struct commit *c = must_alloc(sizeof(*c));
 	struct store_txn *txn;
@@ -402,7 +396,6 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 
 	c->loop = loop;
 	c->store = store;
-	c->path = must_strdup(path);
 	c->broken = broken;
 	c->arg = arg;
 	line_init(&c->fresh);
@@ -412,8 +405,8 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 		store_numbers(txn, &n);
 		store_abort(txn);
 	}
+	set_numbers(c, &n);
 	pthread_mutex_init(&c->mutex, NULL);
-	set_numbers(c, &n, 0);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->work, &monotonic);
@@ -454,6 +447,5 @@ void commit_free(struct commit *c)
 	pthread_mutex_destroy(&c->mutex);
 	pthread_cond_destroy(&c->work);
 	pthread_cond_destroy(&c->rest);
-	free(c->path);
 	free(c);
 }

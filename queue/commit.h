@@ -42,21 +42,16 @@ struct change {
 struct commit_numbers {
 	uint64_t commits, changes;
 	uint64_t live;   /* bytes of pages in use */
-	uint64_t inside; /* bytes of the file that are free */
-	uint64_t spare;  /* those, and what its file system has free */
+	uint64_t idle;   /* bytes of pages in the file that are free */
 };
 
 typedef void commit_broken(void *arg, const char *why);
 
-/* `path`: where the store lies, for the file system's free space. */
 struct commit *commit_new(struct ev_loop *loop, struct store *store,
-			  const char *path, commit_broken *broken, void *arg);
+			  commit_broken *broken, void *arg);
 /* From the loop's thread only; takes the change. */
 void commit_put(struct commit *commit, struct change *change);
 void commit_numbers(struct commit *commit, struct commit_numbers *out);
-/* Asks the file system again what it has free; commits do it themselves.
- * More than once a second it is not asked. */
-void commit_look(struct commit *commit);
 /* Nothing waits and nothing is in flight. */
 bool commit_is_idle(const struct commit *commit);
 /* Blocks until all that waits is committed, and reports it. */

@@ -167,3 +167,28 @@ void folder_release(struct folder *folder)
 		close(folder->lock);
 	folder->lock = -1;
 }
+
+int folder_reserve(const char *file, off_t len)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc;
+
+	if (fd < 0)
+		return errno;
+	rc = posix_fallocate(fd, 0, len);
+	close(fd);
+	return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
+}
+
+int folder_why_short(int fd)
+{
+	static const unsigned char nothing[512];
+	struct stat st;
+	ssize_t n = -1;
+
+	if (!fstat(fd, &st))
+		n = pwrite(fd, nothing, sizeof(nothing), st.st_size);
+	if (n < 0)
+		return errno;
+	return n < (ssize_t)sizeof(nothing) ? ENOSPC : EIO;
+}

@@ -8,6 +8,8 @@
 
 #include "conf/error.h"
 
+#include <sys/types.h>
+
 enum { FOLDER_MAX = 4096, FOLDER_WORKERS_MAX = 1024 };
 
 /* Makes a folder (mode 0700) if there is none, with its parent synced;
@@ -38,5 +40,13 @@ enum folder_state folder_try(const char *spool, unsigned number,
 /* Removes both stores of a taken folder; its lock stays. */
 void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);
+
+/* Makes the file if need be and gives it room on the disk for so many bytes,
+ * where the file system can. 0 or errno's. */
+int folder_reserve(const char *file, off_t len);
+/* Why a write to this file was cut short: where it was for want of room, the
+ * next one at its end is refused for that reason, or cut short itself; else
+ * EIO. */
+int folder_why_short(int fd);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * What the rooms of the queue's loop side share: queue.c (the face),
- * parts.c and window.c (jobs in memory), intake.c, body.c, finish.c,
- * ending.c, move.c, report.c and recover.c.  Everything here belongs to the loop's thread.  Nobody else
- * includes this.
+ * room.c, parts.c and window.c (jobs in memory), intake.c, body.c,
+ * finish.c, ending.c, move.c, report.c and recover.c.  Everything here
+ * belongs to the loop's thread.  Nobody else includes this.
  */
 #ifndef QUEUE_INNER_H
 #define QUEUE_INNER_H
@@ -86,8 +86,6 @@ struct queue {
 	struct ident_source ids;
 	uint64_t dice;         /* state of the jitter's generator */
 	struct ev_timer *wake; /* for the earliest lane */
-	uint64_t limit, reserve; /* bytes: our share, and what of it is kept
-	                          * for removals and results */
 	uint64_t on_the_way;   /* bytes taken in that are not committed yet */
 	size_t hot_bytes;
 	size_t waiting;        /* jobs in memory that nobody took */
@@ -114,8 +112,6 @@ const char *queue_lane_key(const struct conf *conf, const char *domain,
 			   const char *sender);
 /* Asks the lane to be tried now, all of it. */
 void queue_retry_lane(struct queue *queue, struct lane *lane);
-/* Are there so many bytes in the store's file or on its disk? */
-bool queue_fits(const struct queue *queue, enum home home, uint64_t size);
 /* On its way to that store. Takes the edit. */
 void queue_put(struct queue *queue, enum home home, struct edit *edit);
 /* Both stores of queue->folder. */
@@ -133,6 +129,16 @@ uint32_t policy_patience(const struct conf *conf, const struct policy *policy,
 			 bool is_unmet);
 uint32_t policy_delay_notice(const struct conf *conf,
 			     const struct policy *policy);
+
+/* --- room.c ---------------------------------------------------------- */
+
+/* Bytes: our part of spool-size, and what of it the disk can hold. */
+uint64_t room_share(const struct queue *queue);
+uint64_t room_limit(const struct queue *queue);
+/* Are there so many bytes in the store's file or on its disk? */
+bool queue_fits(const struct queue *queue, enum home home, uint64_t size);
+/* Warns of a disk that cannot hold what spool-size promises. */
+void room_say(const struct queue *queue);
 
 /* --- parts.c --------------------------------------------------------- */
 

@@ -257,11 +257,24 @@ static bool is_over(const struct intake *intake)
 	return intake->envelope && !intake->in_flight;
 }
 
+/* What is durable is counted in the store's live pages.  All chunks but the
+ * last are full. */
+static void has_arrived(struct intake *intake)
+{
+	uint64_t len = intake->on_the_way < RECORD_CHUNK_MAX ?
+			       intake->on_the_way : RECORD_CHUNK_MAX;
+
+	intake->on_the_way -= len;
+	intake->queue->on_the_way -= len;
+}
+
 static void on_chunk(void *arg, enum change_end end)
 {
 	struct intake *intake = arg;
 
 	intake->in_flight--;
+	if (end == CHANGE_STORED)
+		has_arrived(intake);
 	if (end != CHANGE_STORED && intake->end == CHANGE_STORED)
 		intake->end = end;
 	if (!intake->call) {

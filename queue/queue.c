@@ -271,43 +271,7 @@ void queue_retry_all(struct queue *queue)
 	lanes_each(queue->lanes, retry_lane, queue);
 }
 
-/* --- room and counts ------------------------------------------------- */
-
-static uint64_t wanted(const struct queue *queue, uint64_t size)
-{
-	return size + size / 16 + queue->on_the_way;
-}
-
-bool queue_fits(const struct queue *queue, enum home home, uint64_t size)
-{
-	uint64_t wants = wanted(queue, size) + queue->reserve / 4;
-	struct commit_numbers numbers;
-
-	commit_numbers(queue->commit[home], &numbers);
-	if (wants > numbers.spare) {
-		/* Somebody else may have made room. */
-		commit_look(queue->commit[home]);
-		commit_numbers(queue->commit[home], &numbers);
-	}
-	return wants <= numbers.spare;
-}
-
-bool queue_has_room(const struct queue *queue, uint64_t size)
-{
-	struct commit_numbers fresh, held;
-	uint64_t live, wants = wanted(queue, size);
-
-	if (queue->is_broken || queue->is_closing)
-		return false;
-	commit_numbers(queue->commit[HOME_FRESH], &fresh);
-	commit_numbers(queue->commit[HOME_HELD], &held);
-	live = fresh.live + held.live;
-	if (live + wants < live || live + wants > queue->limit - queue->reserve)
-		return false;
-	return (size <= SMALL_BODY_MAX &&
-		queue_fits(queue, HOME_FRESH, size)) ||
-	       queue_fits(queue, HOME_HELD, size);
-}
+/* --- counts ----------------------------------------------------------- */
 
 static void count_lane(void *arg, struct lane *lane)
 {
@@ -327,7 +291,7 @@ void queue_counts(const struct queue *queue, struct queue_counts *out)
 	out->commits = fresh.commits + held.commits;
 	out->operations = fresh.changes + held.changes;
 	out->bytes_live = fresh.live + held.live;
-	out->bytes_limit = queue->limit;
+	out->bytes_limit = room_limit(queue);
 	out->lanes = lanes_count(queue->lanes);
 	out->messages_fresh = out->jobs_held = 0;
 	lanes_each(queue->lanes, count_lane, out);
@@ -345,22 +309,13 @@ static void on_broken(void *arg, const char *why)
 	queue->settings.events.broken(queue->settings.events.arg, why);
 }
 
-static void set_share(struct queue *queue)
-{
-	unsigned workers = queue->settings.workers;
-
-	queue->limit = queue->conf->spool_size / (workers ? workers : 1);
-	queue->reserve = queue->limit / 16;
-	if (queue->reserve > 64 * 1024 * 1024)
-		queue->reserve = 64 * 1024 * 1024;
-}
-
 /* Address space: the share may lie in either store, LMDB keeps what the
  * last transactions freed, and spool-size may grow by a new configuration.
  * 32-bit machines have to do with little. */
 uint64_t queue_map_size(const struct queue *queue)
 {
-	uint64_t map = queue->limit + queue->limit / 2 + 64 * 1024 * 1024;
+	uint64_t share = room_share(queue);
+	uint64_t map = share + share / 2 + 64 * 1024 * 1024;
 
 	if (sizeof(void *) < 8 && map > 512 * 1024 * 1024)
 		map = 512 * 1024 * 1024;
@@ -397,9 +352,10 @@ static void start(struct queue *queue)
 {
 	for (int home = 0; home < HOMES; home++)
 		queue->commit[home] = commit_new(queue->loop,
-						 queue->store[home],
-						 queue->folder.path, on_broken,
+						 queue->store[home], on_broken,
 						 queue);
+	if (!queue->settings.folder)
+		room_say(queue);
 	queue->reader = reader_new(queue->loop);
 	queue->wake = must_alloc(sizeof(*queue->wake));
 	ev_timer_init(queue->wake, on_timer, 0, 0);
@@ -442,7 +398,6 @@ struct queue *queue_open(struct ev_loop *loop,
 	queue->conf = settings->conf;
 	queue->folder.lock = -1;
 	queue->lanes = lanes_new();
-	set_share(queue);
 	if (settings->folder)
 		queue->folder = *settings->folder;
 	if ((!settings->folder &&
@@ -467,7 +422,6 @@ static void forget_demand(void *arg, struct lane *lane)
 void queue_configure(struct queue *queue, const struct conf *conf)
 {
 	queue->conf = conf;
-	set_share(queue);
 	lanes_each(queue->lanes, forget_demand, NULL);
 	queue_judge_lanes(queue);
 }

@@ -93,8 +93,11 @@ int store_read(struct store *store, struct store_txn **txn)
 
 int store_commit(struct store_txn *txn)
 {
-	int rc = mdb_txn_commit(txn->txn);
+	int rc = mdb_txn_commit(txn->txn), fd;
 
+	/* LMDB's word for a short write, too. */
+	if (rc == EIO && !mdb_env_get_fd(txn->store->env, &fd))
+		rc = folder_why_short(fd);
 	free(txn);
 	return rc;
 }
@@ -306,15 +309,9 @@ static int open_dbi(struct store *store)
 static int reserve_locks(const char *folder)
 {
 	char path[PATH_ROOM];
-	int fd, rc;
 
 	snprintf(path, sizeof(path), "%s" LOCK_FILE, folder);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return errno;
-	rc = posix_fallocate(fd, 0, LOCK_SIZE);
-	close(fd);
-	return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
+	return folder_reserve(path, LOCK_SIZE);
 }
 
 /* A copy of this process that was killed may have left its readers. */

@@ -1,5 +1,5 @@
 /*
- * What the spool does with kills, damage, a full disk and wrong folders.
+ * What the spool does with kills, damage and wrong folders.
  */
 #include "tests/unit/queue_rig.h"
 
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -433,91 +432,6 @@ static void free_pages_may_be_missing_at_the_end(void **state)
 	rig_clear(&rig);
 }
 
-/* --- no room ----------------------------------------------------------- */
-
-static unsigned fill(struct rig *rig)
-{
-	static unsigned char piece[20000];
-	unsigned count = 0;
-
-	while (!rig->no_room && count < 10000) {
-		struct intake *intake = rig_begin(rig);
-		unsigned ended = rig->stored + rig->no_room + rig->failed;
-
-		intake_append(intake, view_make(piece, sizeof(piece)));
-		intake_commit(intake, rig_envelope("a@home", "b@one"));
-		while (rig->stored + rig->no_room + rig->failed == ended)
-			rig_run(rig, 0.001);
-		count++;
-	}
-	return count;
-}
-
-static void a_full_spool_refuses_mail_and_goes_on_delivering(void **state)
-{
-	struct rig rig;
-	unsigned count;
-
-	(void)state;
-	rig_init(&rig);
-	rig.conf.spool_size = 4 * 1024 * 1024;
-	rig_open(&rig);
-	assert_true(queue_has_room(rig.queue, 1024 * 1024));
-	assert_false(queue_has_room(rig.queue, 4 * 1024 * 1024));
-	count = fill(&rig);
-	assert_true(count > 100 && count < 210);
-	assert_int_equal(rig.failed, 0);
-	assert_int_equal(rig.broken, 0);
-	assert_false(queue_has_room(rig.queue, 20000));
-	/* A deferral and a report still find room. */
-	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
-		   "4.0.0", "no");
-	rig_finish(&rig, rig_take(&rig), OUTCOME_FAILED, BLAME_MESSAGE,
-		   "5.0.0", "no");
-	rig_settle(&rig);
-	assert_int_equal(rig_counts(&rig).jobs_held, 1);
-	for (int i = 0; i < 50; i++)
-		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
-			   "2.0.0", "ok");
-	rig_settle(&rig);
-	assert_true(queue_has_room(rig.queue, 20000));
-	rig_accept(&rig, "a@home", "b@one", VIEW("again"));
-	rig_clear(&rig);
-}
-
-static void a_disk_that_refuses_writes_is_no_room_until_it_takes_them(
-	void **state)
-{
-	static unsigned char large[30000];
-	struct rlimit before, none;
-	struct rig rig;
-	struct intake *intake;
-
-	(void)state;
-	rig_init(&rig);
-	rig_open(&rig);
-	rig_accept(&rig, "a@home", "b@one", VIEW("first"));
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &before);
-	none = before;
-	none.rlim_cur = 4096;
-	setrlimit(RLIMIT_FSIZE, &none);
-	intake = rig_begin(&rig);
-	intake_append(intake, view_make(large, sizeof(large)));
-	intake_commit(intake, rig_envelope("a@home", "b@one"));
-	assert_true(rig_wait(&rig, &rig.no_room, 1, 5));
-	/* The result waits too, and is not lost. */
-	rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
-		   "2.0.0", "ok");
-	rig_run(&rig, 0.2);
-	setrlimit(RLIMIT_FSIZE, &before);
-	assert_int_equal(rig.broken, 0);
-	rig_accept(&rig, "a@home", "b@one", VIEW("second"));
-	rig_run(&rig, 1.3);
-	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
-	rig_clear(&rig);
-}
-
 /* --- folders ------------------------------------------------------------ */
 
 static void two_of_us_never_share_a_folder(void **state)
@@ -571,10 +485,6 @@ int main(void)
 		cmocka_unit_test(
 			a_file_that_was_cut_is_refused_before_it_is_read),
 		cmocka_unit_test(free_pages_may_be_missing_at_the_end),
-		cmocka_unit_test(
-			a_full_spool_refuses_mail_and_goes_on_delivering),
-		cmocka_unit_test(
-		    a_disk_that_refuses_writes_is_no_room_until_it_takes_them),
 		cmocka_unit_test(two_of_us_never_share_a_folder),
 		cmocka_unit_test(a_folder_that_is_not_ours_alone_is_refused),
 	};

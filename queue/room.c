@@ -1,0 +1,116 @@
+/*
+ * Room in the spool.  The limit is our part of spool-size, or what the disk
+ * can hold where that is less.  A reserve of it is for removals, results
+ * and reports; a quarter of it stays free on the disk itself, which new
+ * mail may fill no further, for the two files grow apart and never shrink.
+ * The disk is asked each time: others fill it, and make room on it.
+ */
+#include "queue/inner.h"
+
+#include <sys/statvfs.h>
+
+#include "conf/log.h"
+
+#define MIB (UINT64_C(1024) * 1024)
+#define RESERVE_MAX (64 * MIB)
+#define DISK_LEAST (UINT64_C(64) * 1024) /* a few small changes */
+
+struct room {
+	struct commit_numbers store[HOMES];
+	uint64_t live;    /* bytes in use, in both */
+	uint64_t disk;    /* bytes that the file system still gives */
+	uint64_t limit;   /* bytes that may be in use */
+	uint64_t reserve; /* of them, not for new mail */
+};
+
+uint64_t room_share(const struct queue *queue)
+{
+	unsigned workers = queue->settings.workers;
+
+	return queue->conf->spool_size / (workers ? workers : 1);
+}
+
+static void look(const struct queue *queue, struct room *room)
+{
+	struct statvfs fs;
+	uint64_t holds;
+
+	room->live = holds = 0;
+	for (int home = 0; home < HOMES; home++) {
+		commit_numbers(queue->commit[home], &room->store[home]);
+		room->live += room->store[home].live;
+		holds += room->store[home].live + room->store[home].idle;
+	}
+	room->limit = room_share(queue);
+	room->disk = room->limit;
+	if (!statvfs(queue->folder.path, &fs))
+		room->disk = (uint64_t)fs.f_bavail * fs.f_frsize;
+	holds += room->disk;
+	if (holds < room->limit)
+		room->limit = holds;
+	room->reserve = room->limit / 16;
+	if (room->reserve > RESERVE_MAX)
+		room->reserve = RESERVE_MAX;
+}
+
+uint64_t room_limit(const struct queue *queue)
+{
+	struct room room;
+
+	look(queue, &room);
+	return room.limit;
+}
+
+void room_say(const struct queue *queue)
+{
+	uint64_t share = room_share(queue);
+	struct room room;
+
+	look(queue, &room);
+	if (room.limit < share)
+		log_say(LOG_WARNING, "warning", "%s: spool-size allows %llu "
+			"KiB here, the disk has room for %llu; that is the "
+			"limit", queue->folder.path,
+			(unsigned long long)(share / 1024),
+			(unsigned long long)(room.limit / 1024));
+}
+
+/* May that much new mail come into this store, and can what becomes of it
+ * still be recorded? */
+static bool fits(const struct room *room, enum home home, uint64_t wants)
+{
+	uint64_t idle = room->store[home].idle, least = room->reserve / 4;
+
+	if (least < DISK_LEAST)
+		least = DISK_LEAST;
+	if (wants > idle && wants - idle + least > room->disk)
+		return false;
+	return room->store[HOME_HELD].idle + room->disk >= least;
+}
+
+static uint64_t wanted(const struct queue *queue, uint64_t size)
+{
+	return size + size / 16 + queue->on_the_way;
+}
+
+bool queue_fits(const struct queue *queue, enum home home, uint64_t size)
+{
+	struct room room;
+
+	look(queue, &room);
+	return fits(&room, home, wanted(queue, size));
+}
+
+bool queue_has_room(const struct queue *queue, uint64_t size)
+{
+	uint64_t wants = wanted(queue, size);
+	struct room room;
+
+	if (queue->is_broken || queue->is_closing)
+		return false;
+	look(queue, &room);
+	if (wants < size || room.live + wants > room.limit - room.reserve)
+		return false;
+	return (size <= SMALL_BODY_MAX && fits(&room, HOME_FRESH, wants)) ||
+	       fits(&room, HOME_HELD, wants);
+}
