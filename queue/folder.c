@@ -168,6 +168,17 @@ void folder_release(struct folder *folder)
 	folder->lock = -1;
 }
 
+off_t folder_data_size(const char *folder)
+{
+	char path[FOLDER_MAX + 32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", folder);
+	if (!stat(path, &st))
+		return st.st_size;
+	return errno == ENOENT ? -1 : 1;
+}
+
 int folder_reserve(const char *file, off_t len)
 {
 	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -41,6 +41,9 @@ enum folder_state folder_try(const char *spool, unsigned number,
 void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);
 
+/* Bytes of the store in a folder; -1: there is none. What we may not look
+ * into is there: it is not ours to replace. */
+off_t folder_data_size(const char *folder);
 /* Makes the file if need be and gives it room on the disk for so many bytes,
  * where the file system can. 0 or errno's. */
 int folder_reserve(const char *file, off_t len);

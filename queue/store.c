@@ -389,13 +389,17 @@ static int make(const char *folder, uint64_t map, struct error *error)
 	return folder_rename(draft, folder, error);
 }
 
-/* What we may not look into is there: it is not ours to replace. */
-static bool is_there(const char *folder)
+/* LMDB takes an empty file for a new one; we never leave one. */
+static int prepare(const char *folder, uint64_t map, struct error *error)
 {
-	char path[PATH_ROOM];
+	off_t size = folder_data_size(folder);
 
-	snprintf(path, sizeof(path), "%s" DATA_FILE, folder);
-	return !access(path, F_OK) || errno != ENOENT;
+	if (!size)
+		return error_set(error, "%s: data.mdb is damaged: it is empty",
+				 folder);
+	if (size < 0 && make(folder, map, error))
+		return -1;
+	return folder_make(folder, error);
 }
 
 struct store *store_open(const char *folder, uint64_t map, struct error *error)
@@ -406,9 +410,7 @@ struct store *store_open(const char *folder, uint64_t map, struct error *error)
 		error_set(error, "%s: too long", folder);
 		return NULL;
 	}
-	if (!is_there(folder) && make(folder, map, error))
-		return NULL;
-	if (folder_make(folder, error))
+	if (prepare(folder, map, error))
 		return NULL;
 	store = must_alloc(sizeof(*store));
 	if (!open_in(store, folder, map, error))

@@ -390,6 +390,10 @@ static void a_file_that_was_cut_is_refused_before_it_is_read(void **state)
 	assert_null(queue_open(rig.loop, &settings, &rig.error));
 	assert_non_null(strstr(rig.error.text, "3 pages are missing"));
 	assert_null(queue_open(rig.loop, &settings, &rig.error));
+	while (!cut_file(&rig, "held", 1))
+		; /* down to nothing */
+	assert_null(queue_open(rig.loop, &settings, &rig.error));
+	assert_non_null(strstr(rig.error.text, "it is empty"));
 	rig_clear(&rig);
 }
 
