@@ -188,12 +188,16 @@ static const struct answer *param_notify(struct parsed *to, struct view value)
  * hold UTF-8 as it is. */
 static bool is_utf8_orcpt(struct view text)
 {
-	size_t i;
+	uint32_t point;
+	size_t len;
 
-	for (i = 0; i < text.len; i++)
-		if (text.at[i] <= ' ' || text.at[i] == 0x7f ||
-		    text.at[i] == '=')
+	for (; text.len > 0; text = view_from(text, len)) {
+		len = bytes_utf8(text, &point);
+		/* no C1 controls either */
+		if (len == 0 || point <= ' ' || point == '=' ||
+		    (point >= 0x7f && point < 0xa0))
 			return false;
+	}
 	return true;
 }
 

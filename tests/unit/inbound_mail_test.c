@@ -208,6 +208,12 @@ static const struct dialog dsn[] = {
 };
 
 static const struct dialog utf8[] = {
+	{ .name = "an original recipient that calls itself UTF-8 is",
+	  .lines = { HELO, "C: MAIL FROM:<a@b.example> SMTPUTF8", "S: 250*",
+		     "R: RCPT TO:<x@y.example> ORCPT=utf-8;%c3%a4%0d%0a",
+		     "S: 250*", "R: RCPT TO:<x@y.example> ORCPT=utf-8;%c3%0d%0a",
+		     "S: 501*", "R: RCPT TO:<x@y.example> ORCPT=utf-8;%c2%85",
+		     "R: %0d%0a", "S: 501*" } },
 	{ .name = "an address beyond ASCII needs SMTPUTF8",
 	  .lines = { HELO, "R: MAIL FROM:<%c3%a4@b.example>%0d%0a",
 		     "S: 553 5.6.7*", "R: MAIL FROM:<a@%c3%a4.example>%0d%0a",
