@@ -81,6 +81,20 @@ static void warn_of_loops(const struct conf *conf,
 	}
 }
 
+/* A sixteenth is never for new mail, and LMDB needs as much again. */
+static void warn_of_size(const struct conf *conf,
+			 const struct listener_of_warnings *to)
+{
+	uint64_t share = conf->spool_size / conf->workers;
+
+	if (conf->max_message > share / 8 * 7)
+		warn(to, "a message may be larger (message-size, %llu KiB) "
+		     "than the spool of a worker holds (spool-size / workers, "
+		     "%llu KiB): it would get 452 each time it comes",
+		     (unsigned long long)(conf->max_message / 1024),
+		     (unsigned long long)(share / 1024));
+}
+
 static bool offers_tls(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->listener_count; i++)
@@ -140,6 +154,7 @@ void conf_warnings(const struct conf *conf, conf_warning *say, void *arg)
 
 	warn_of_open_relay(conf, &to);
 	warn_of_loops(conf, &to);
+	warn_of_size(conf, &to);
 	warn_of_policies(conf, &to);
 	for (size_t i = 0; i < conf->certificate_count; i++)
 		warn_of_key(&conf->certificates[i], &to);

@@ -377,7 +377,7 @@ static void what_is_risky_is_warned_of(void **state)
 	conf = fixture_must_read(f, "hostname = relay\n"
 		"relay-from = { 128.0.0.0/1, 2000::/3, fc00::/7, 10.0.0.0/8 }\n"
 		"relay-domains = { \"*\", a.example,\n"
-		"b.example } mx-port = 2525\n"
+		"b.example } mx-port = 2525 spool-size = 32M\n"
 		"policy b.example { gateways = 10.0.0.1 }\n"
 		"policy c.example { tls = verify trust = roots.pem names = mx\n"
 		"user = u password-file = exposed }\n");
@@ -390,6 +390,7 @@ static void what_is_risky_is_warned_of(void **state)
 	assert_true(was_heard(&heard, "relay-domains holds \"a.example\""));
 	assert_false(was_heard(&heard, "relay-domains holds \"b.example\""));
 	assert_true(was_heard(&heard, "mx-port is 2525"));
+	assert_true(was_heard(&heard, "a message may be larger"));
 	assert_true(was_heard(&heard, "password-file of policy \"c.example\""));
 	assert_true(was_heard(&heard, "names = { mx }"));
 	assert_true(was_heard(&heard, "hostname \"relay\""));
