@@ -23,7 +23,9 @@ enum {
 	RING_SIZE = 256 * 1024,
 	BATCH_MAX = 64 * 1024,
 	CLOSE_SECONDS = 1,
+	GATHER_MS = 5,
 	TAIL_ROOM = 24, /* for ` truncated=yes`, the brace, the newline */
+	EVENT_MAX = 64,
 };
 
 static const char *const level_names[] = { "debug", "info", "notice",
@@ -50,7 +52,6 @@ static struct {
 	char process[32];
 } state = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.filled = PTHREAD_COND_INITIALIZER,
 	.least = LOG_INFO,
 };
 
@@ -71,50 +72,62 @@ static void line_finish(struct log_line *line)
 	line->text[line->len++] = '\n';
 }
 
-static void format_time(char out[32])
+/* The date is written once a second by each thread. */
+static void add_time(struct log_line *line)
 {
+	static _Thread_local struct {
+		time_t second;
+		char text[32];
+	} last;
 	struct timespec now;
-	struct tm utc;
-	size_t len;
+	unsigned ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(out + len, 32 - len, ".%03ldZ", now.tv_nsec / 1000000);
+	if (now.tv_sec != last.second || !last.text[0]) {
+		struct tm utc;
+
+		gmtime_r(&now.tv_sec, &utc);
+		strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S.",
+			 &utc);
+		last.second = now.tv_sec;
+	}
+	ms = (unsigned)(now.tv_nsec / 1000000);
+	line_add(line, view_of(last.text));
+	line_add(line, view_make((char[]){ (char)('0' + ms / 100),
+					   (char)('0' + ms / 10 % 10),
+					   (char)('0' + ms % 10), 'Z' }, 4));
 }
 
-/* Quoted where a reader could not tell where the value ends. */
-static void text_value(struct buffer *out, struct view value)
+/* In quotes, with what would end or mislead them escaped; false when the
+ * line has no room for all of it. */
+static bool add_quoted(struct log_line *line, struct view value)
 {
-	bool quotes = !value.len;
+	bool json = state.format == LOG_JSON;
+	bool fits = line_add(line, VIEW("\""));
+	size_t from = 0;
 
-	for (size_t i = 0; i < value.len; i++)
-		quotes |= value.at[i] == ' ' || value.at[i] == '"' ||
-			  value.at[i] == '=';
-	if (!quotes) {
-		buffer_append(out, value);
-		return;
+	for (size_t i = 0; i < value.len && fits; i++) {
+		if (value.at[i] != '"' && !(json && value.at[i] == '\\'))
+			continue;
+		fits = line_add(line, view_make(value.at + from, i - from)) &&
+		       line_add(line, json ? VIEW("\\") : VIEW("\\x22"));
+		/* in JSON the character follows its backslash */
+		from = json ? i : i + 1;
 	}
-	buffer_append_byte(out, '"');
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] == '"')
-			buffer_append(out, VIEW("\\x22"));
-		else
-			buffer_append_byte(out, value.at[i]);
-	}
-	buffer_append_byte(out, '"');
+	return fits && line_add(line, view_from(value, from)) &&
+	       line_add(line, VIEW("\""));
 }
 
-/* RFC 8259 7; bytes_escape() has left no control byte. */
-static void json_value(struct buffer *out, struct view value)
+/* Quoted where a reader could not tell where the value ends, and in JSON
+ * (RFC 8259 7; escaping has left no control byte). */
+static bool add_value(struct log_line *line, struct view value)
 {
-	buffer_append_byte(out, '"');
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.at[i] == '"' || value.at[i] == '\\')
-			buffer_append_byte(out, '\\');
-		buffer_append_byte(out, value.at[i]);
-	}
-	buffer_append_byte(out, '"');
+	bool quotes = !value.len || state.format == LOG_JSON;
+
+	for (size_t i = 0; i < value.len && !quotes; i++)
+		quotes = value.at[i] == ' ' || value.at[i] == '"' ||
+			 value.at[i] == '=';
+	return quotes ? add_quoted(line, value) : line_add(line, value);
 }
 
 /* A whole field or nothing; what is left out is told by a last field. */
@@ -122,42 +135,52 @@ static void line_field(struct log_line *line, const char *key,
 		       struct view value, bool is_number)
 {
 	bool json = state.format == LOG_JSON;
-	struct buffer field = { 0 };
+	size_t before = line->len;
 
 	if (!line->len || line->is_truncated)
 		return;
-	buffer_printf(&field, json ? ",\"%s\":" : " %s=", key);
-	if (is_number)
-		buffer_append(&field, value);
-	else if (json)
-		json_value(&field, value);
-	else
-		text_value(&field, value);
-	line->is_truncated = !line_add(line, buffer_view(&field));
-	buffer_clear(&field);
-	if (line->is_truncated)
-		line->len += (size_t)snprintf(
-			line->text + line->len, TAIL_ROOM, "%s",
-			json ? ",\"truncated\":true" : " truncated=yes");
+	if (line_add(line, json ? VIEW(",\"") : VIEW(" ")) &&
+	    line_add(line, view_of(key)) &&
+	    line_add(line, json ? VIEW("\":") : VIEW("=")) &&
+	    (is_number ? line_add(line, value) : add_value(line, value)))
+		return;
+	line->is_truncated = true;
+	line->len = before;
+	line->len += (size_t)snprintf(
+		line->text + line->len, TAIL_ROOM, "%s",
+		json ? ",\"truncated\":true" : " truncated=yes");
 }
 
 void log_begin(struct log_line *line, enum log_level level, const char *event)
 {
-	const char *form = "%s %s %.64s";
-	char when[32];
+	bool json = state.format == LOG_JSON;
 
 	line->level = level;
 	line->len = 0;
 	line->is_truncated = false;
 	if (level < state.least)
 		return;
-	format_time(when);
-	if (state.format == LOG_JSON)
-		form = "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%.64s\"";
-	line->len = (size_t)snprintf(line->text, 256, form, when,
-				     level_names[level], event);
+	if (json)
+		line_add(line, VIEW("{\"time\":\""));
+	add_time(line);
+	line_add(line, json ? VIEW("\",\"level\":\"") : VIEW(" "));
+	line_add(line, view_of(level_names[level]));
+	line_add(line, json ? VIEW("\",\"event\":\"") : VIEW(" "));
+	line_add(line, view_first(view_of(event), EVENT_MAX));
+	if (json)
+		line_add(line, VIEW("\""));
 	if (state.process[0])
 		log_str(line, "process", state.process);
+}
+
+/* Text that escaping would leave as it is. */
+static bool is_plain(struct view value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.at[i] < 0x20 || value.at[i] > 0x7e ||
+		    value.at[i] == '\\')
+			return false;
+	return value.len <= LOG_VALUE_MAX;
 }
 
 void log_view(struct log_line *line, const char *key, struct view value)
@@ -166,6 +189,10 @@ void log_view(struct log_line *line, const char *key, struct view value)
 
 	if (!line->len)
 		return;
+	if (is_plain(value)) {
+		line_field(line, key, value, false);
+		return;
+	}
 	bytes_escape(&escaped, value, LOG_VALUE_MAX);
 	line_field(line, key, buffer_view(&escaped), false);
 	buffer_clear(&escaped);
@@ -266,6 +293,23 @@ static void write_batch(struct ring *ring)
 		report_dropped(ring);
 }
 
+/* With the lock held: lets more lines join the first one, for each write
+ * costs a wake-up, and more than the line. */
+static void gather(const struct ring *ring)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += GATHER_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	while (!ring->is_closing && ring->used < RING_SIZE / 2)
+		if (pthread_cond_timedwait(&state.filled, &state.lock, &until))
+			return;
+}
+
 static void *writer_run(void *arg)
 {
 	struct ring *ring = arg;
@@ -280,6 +324,7 @@ static void *writer_run(void *arg)
 		ring->is_idle = true;
 		pthread_cond_wait(&state.filled, &state.lock);
 		ring->is_idle = false;
+		gather(ring);
 	}
 	is_ours = ring->is_abandoned;
 	ring->is_idle = true;
@@ -306,6 +351,7 @@ void log_open(int fd, enum log_format format, enum log_level least,
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&state.drained, &monotonic);
+	pthread_cond_init(&state.filled, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	/* Signals are for the loop; SIGPIPE comes back as EPIPE. */
 	sigfillset(&all);
@@ -350,6 +396,13 @@ void log_close(void)
 	}
 }
 
+/* Since these last bytes. */
+static bool is_half_full(const struct ring *ring, size_t last)
+{
+	return ring->used >= RING_SIZE / 2 &&
+	       ring->used - last < RING_SIZE / 2;
+}
+
 void log_end(struct log_line *line)
 {
 	struct ring *ring;
@@ -364,7 +417,7 @@ void log_end(struct log_line *line)
 			  line->len);
 	else if (!ring_put(ring, line->text, line->len))
 		state.dropped++;
-	else if (ring->is_idle)
+	else if (ring->is_idle || is_half_full(ring, line->len))
 		pthread_cond_signal(&state.filled);
 	pthread_mutex_unlock(&state.lock);
 }
