@@ -32,11 +32,46 @@ static size_t run_len(struct view bytes)
 	return view_index(view_first(part, len), '\r');
 }
 
+/* Where the line ends that begins at `from`, if it ends within RUN_MAX and
+ * has neither CR nor LF inside; 0 where it does not. */
+static size_t line_end(struct view bytes, size_t from)
+{
+	struct view line = view_first(view_from(bytes, from), RUN_MAX);
+	size_t cr = view_index(line, '\r');
+
+	if (cr + 1 >= line.len || line.at[cr + 1] != '\n' ||
+	    view_index(view_first(line, cr), '\n') < cr)
+		return 0;
+	return from + cr + 2;
+}
+
+/* Whole lines that leave as they are, to be taken in one piece. */
+static size_t plain_len(const struct dotter *dotter, struct view bytes)
+{
+	size_t len = 0, next = 0;
+
+	if (dotter->after_cr)
+		return 0;
+	do
+		len = next;
+	while (len < bytes.len &&
+	       !(bytes.at[len] == '.' && (len > 0 || !dotter->in_line)) &&
+	       (next = line_end(bytes, len)) > 0);
+	return len;
+}
+
 void dotter_write(struct dotter *dotter, struct buffer *out, struct view bytes)
 {
 	size_t len;
 
 	while (bytes.len > 0) {
+		len = plain_len(dotter, bytes);
+		if (len > 0) {
+			buffer_append(out, view_first(bytes, len));
+			bytes = view_from(bytes, len);
+			dotter->in_line = false;
+			continue;
+		}
 		if (dotter->after_cr) {
 			dotter->after_cr = false;
 			end_line(dotter, out);
