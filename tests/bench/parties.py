@@ -277,6 +277,7 @@ bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 smtp unix - - n - - smtp
+  -o smtp_tls_security_level=none
 smtp-warm unix - - n - - smtp
   -o smtp_tls_security_level=verify -o smtp_tls_connection_reuse=yes
   -o smtp_connection_cache_on_demand=yes
@@ -315,6 +316,8 @@ MAIN = {
     "initial_destination_concurrency": "20",
     "in_flow_delay": "0",
     "max_use": "10000",
+    # What tlsproxy reads to be ready; the transports have their own.
+    "smtp_tls_security_level": "may",
     "smtp_tls_verify_cert_match": GATEWAY,
     "mail_owner": "postfix",
     "setgid_group": "postdrop",
