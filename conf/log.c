@@ -406,6 +406,7 @@ static bool is_half_full(const struct ring *ring, size_t last)
 void log_end(struct log_line *line)
 {
 	struct ring *ring;
+	bool wakes = false;
 
 	if (!line->len)
 		return;
@@ -417,9 +418,12 @@ void log_end(struct log_line *line)
 			  line->len);
 	else if (!ring_put(ring, line->text, line->len))
 		state.dropped++;
-	else if (ring->is_idle || is_half_full(ring, line->len))
-		pthread_cond_signal(&state.filled);
+	else
+		wakes = ring->is_idle || is_half_full(ring, line->len);
 	pthread_mutex_unlock(&state.lock);
+	/* It would only meet the lock. */
+	if (wakes)
+		pthread_cond_signal(&state.filled);
 }
 
 void log_say(enum log_level level, const char *event, const char *format, ...)

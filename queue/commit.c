@@ -309,9 +309,10 @@ static void hand_over(struct commit *c)
 	line_join(&c->waiting, &c->fresh);
 	wakes = c->is_asleep && (wakes || c->urgent ||
 				 c->waiting.count >= COMMIT_CROWD);
+	pthread_mutex_unlock(&c->mutex);
+	/* It would only meet the mutex. */
 	if (wakes)
 		pthread_cond_signal(&c->work);
-	pthread_mutex_unlock(&c->mutex);
 }
 
 static void on_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
