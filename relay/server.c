@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +98,7 @@ static void admit(struct port *port, int fd, const struct net_address *address)
 		guest->next->link = &guest->next;
 	server->guests = guest;
 	server->sessions++;
-	guest->session = session_new(&settings, fd, guest);
+	guest->session = session_new(&settings, fd, address, guest);
 }
 
 /* RFC 5321 3.8; where TLS comes first, no word would be understood. */
@@ -192,7 +193,10 @@ void server_listen(struct server *server, int fd,
 		   const struct listener *listener, struct tls_context *tls)
 {
 	struct port *port = must_alloc(sizeof(*port));
+	int on = 1;
 
+	/* Replies are small and waited for; clients inherit it. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	port->server = server;
 	port->conf = server->set.conf;
 	port->listener = listener;

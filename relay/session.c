@@ -455,7 +455,7 @@ const struct conf *session_conf(const struct session *s)
 }
 
 struct session *session_new(const struct session_settings *settings, int fd,
-			    void *owner)
+			    const struct net_address *client, void *owner)
 {
 	struct session *s = must_alloc(sizeof(*s));
 	struct inbound_settings inbound = {
@@ -473,8 +473,8 @@ struct session *session_new(const struct session_settings *settings, int fd,
 	s->set = *settings;
 	s->set.tls = settings->tls ? tls_context_hold(settings->tls) : NULL;
 	s->owner = owner;
-	s->conn = conn_accept(settings->loop, fd, on_conn, s);
-	inbound.client = *conn_peer(s->conn);
+	s->conn = conn_accept(settings->loop, fd, client, on_conn, s);
+	inbound.client = *client;
 	s->smtp = inbound_new(&inbound);
 	obey(s, inbound_open(s->smtp));
 	flush(s);

@@ -23,9 +23,9 @@ struct session_settings {
 	void (*ended)(void *owner);   /* the session is gone */
 };
 
-/* Takes the descriptor and greets. */
+/* Takes the descriptor of that client and greets. */
 struct session *session_new(const struct session_settings *settings, int fd,
-			    void *owner);
+			    const struct net_address *client, void *owner);
 /* No new transaction; ends at once when none is open. May end within the
  * call. */
 void session_stop(struct session *s);

@@ -29,11 +29,12 @@ struct conn {
 	conn_callback *call;
 	void *arg;
 	struct wire wire;
-	struct net_address peer, local;
+	struct net_address peer;
 	size_t swallowed;
 	unsigned depth;         /* watcher callbacks that we are inside of */
 	bool is_connecting;
 	bool is_paused;
+	bool is_unheard;        /* something came and was not wanted */
 	bool has_drained;       /* to be told */
 	bool is_secure_told;
 	bool is_end_told;
@@ -96,6 +97,11 @@ static void rewatch(struct conn *conn)
 		soon(conn);
 		input = false;
 	}
+	/* A short pause costs no system call: what was watched stays so until
+	 * something comes that is not wanted. */
+	if ((conn->is_paused || conn->is_finishing) && !conn->is_unheard &&
+	    !has_end(conn))
+		input = ev_is_active(&conn->readable);
 	watch(conn->loop, &conn->readable, input || conn->is_shut);
 	watch(conn->loop, &conn->writable,
 	      conn->is_connecting || conn->wire.is_blocked);
@@ -220,6 +226,8 @@ static void on_readable(struct ev_loop *loop, struct ev_io *w, int events)
 		swallow(conn);
 	else if (wants_input(conn))
 		take_input(conn);
+	else
+		conn->is_unheard = true;
 	leave(conn);
 }
 
@@ -236,8 +244,6 @@ static void finish_connecting(struct conn *conn)
 			  strerror(problem));
 		return;
 	}
-	len = sizeof(conn->local);
-	(void)getsockname(conn->wire.fd, &conn->local.sa.any, &len);
 	tell(conn, CONN_OPEN);
 }
 
@@ -290,16 +296,17 @@ static struct conn *conn_new(struct ev_loop *loop, int fd, conn_callback *call,
 	return conn;
 }
 
-struct conn *conn_accept(struct ev_loop *loop, int fd, conn_callback *call,
+struct conn *conn_accept(struct ev_loop *loop, int fd,
+			 const struct net_address *peer, conn_callback *call,
 			 void *arg)
 {
 	struct conn *conn = conn_new(loop, fd, call, arg);
 	socklen_t len = sizeof(conn->peer);
 
-	(void)getpeername(fd, &conn->peer.sa.any, &len);
-	len = sizeof(conn->local);
-	(void)getsockname(fd, &conn->local.sa.any, &len);
-	wire_set_options(fd);
+	if (peer)
+		conn->peer = *peer;
+	else
+		(void)getpeername(fd, &conn->peer.sa.any, &len);
 	rewatch(conn);
 	return conn;
 }
@@ -419,6 +426,7 @@ void conn_pause(struct conn *conn)
 void conn_resume(struct conn *conn)
 {
 	conn->is_paused = false;
+	conn->is_unheard = false;
 	if (!conn->depth)
 		rewatch(conn);
 }
@@ -458,11 +466,6 @@ const char *conn_error(const struct conn *conn)
 const struct net_address *conn_peer(const struct conn *conn)
 {
 	return &conn->peer;
-}
-
-const struct net_address *conn_local(const struct conn *conn)
-{
-	return &conn->local;
 }
 
 void conn_free(struct conn *conn)

@@ -30,8 +30,10 @@ enum conn_event {
 
 typedef void conn_callback(struct conn *conn, enum conn_event event, void *arg);
 
-/* Takes the accepted descriptor. */
-struct conn *conn_accept(struct ev_loop *loop, int fd, conn_callback *call,
+/* Takes the accepted descriptor; `peer` is whose it is (NULL: the socket is
+ * asked). That nothing is held back (TCP_NODELAY) it has from its listener. */
+struct conn *conn_accept(struct ev_loop *loop, int fd,
+			 const struct net_address *peer, conn_callback *call,
 			 void *arg);
 /* `source` may be NULL. Errors of connect() come as CONN_FAILED, never
  * before this returns. */
@@ -80,7 +82,6 @@ void conn_deadline(struct conn *conn, double seconds);
 const struct tls_facts *conn_facts(const struct conn *conn); /* never NULL */
 const char *conn_error(const struct conn *conn);
 const struct net_address *conn_peer(const struct conn *conn);
-const struct net_address *conn_local(const struct conn *conn);
 
 /* Sends what is queued (and close_notify), then closes and frees; no
  * events any more. Waits at most a few seconds for the peer to take it. */

@@ -236,7 +236,8 @@ size_t wire_pending(const struct wire *wire)
 
 /* --- life ------------------------------------------------------------ */
 
-void wire_set_options(int fd)
+/* Commands are small and waited for: never held back. */
+static void set_options(int fd)
 {
 	int on = 1;
 
@@ -272,7 +273,7 @@ int wire_connect(const struct net_address *to,
 
 	if (fd < 0)
 		return error_errno(error, "cannot make a socket");
-	wire_set_options(fd);
+	set_options(fd);
 	if (begin_connecting(fd, to, source, error) < 0) {
 		close(fd);
 		return -1;

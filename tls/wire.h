@@ -35,8 +35,6 @@ struct wire {
 /* A descriptor that is connecting, or -1. */
 int wire_connect(const struct net_address *to,
 		 const struct net_address *source, struct error *error);
-/* Replies and commands are small and waited for: never held back. */
-void wire_set_options(int fd);
 
 void wire_init(struct wire *wire, int fd);
 /* Closes the socket and frees all. */

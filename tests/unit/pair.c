@@ -107,7 +107,7 @@ void pair_open_server(struct pair *pair)
 		perror("connect");
 	fd = accept_one(listener);
 	unblock(fd);
-	pair->server.conn = conn_accept(pair->loop, fd, hear, &pair->server);
+	pair->server.conn = conn_accept(pair->loop, fd, NULL, hear, &pair->server);
 }
 
 void pair_open_accept(struct pair *pair, int listener)
@@ -117,14 +117,14 @@ void pair_open_accept(struct pair *pair, int listener)
 	begin(pair);
 	fd = accept_one(listener);
 	unblock(fd);
-	pair->server.conn = conn_accept(pair->loop, fd, hear, &pair->server);
+	pair->server.conn = conn_accept(pair->loop, fd, NULL, hear, &pair->server);
 }
 
 void pair_open(struct pair *pair)
 {
 	pair_open_client(pair);
 	unblock(pair->socket);
-	pair->server.conn = conn_accept(pair->loop, pair->socket, hear,
+	pair->server.conn = conn_accept(pair->loop, pair->socket, NULL, hear,
 					&pair->server);
 	pair->socket = -1;
 	(void)pair_until(pair, &pair->client, "open");
