@@ -257,15 +257,44 @@ static size_t make_sources(struct browse *browse,
 	return count;
 }
 
-/* The jobs of one message, by its own list of them. */
-static int show_message(struct source *s, const char *id, browse_each *call,
-			void *arg)
+/* The parts of a message that were shown. */
+struct shown {
+	uint32_t *at;
+	size_t count;
+};
+
+static bool is_shown(const struct shown *shown, uint32_t part)
+{
+	for (size_t i = 0; i < shown->count; i++)
+		if (shown->at[i] == part)
+			return true;
+	return false;
+}
+
+static void show_once(struct source *s, struct shown *shown, browse_each *call,
+		      void *arg)
+{
+	uint32_t part = s->head.key.part;
+
+	if (!is_shown(shown, part)) {
+		shown->at = must_realloc(shown->at, (shown->count + 1) *
+							    sizeof(part));
+		shown->at[shown->count++] = part;
+		show(s, call, arg);
+	}
+	picked_clear(&s->head);
+}
+
+/* The jobs of one message in one store, by its own list of them. */
+static int show_message(struct source *s, const char *id, struct shown *shown,
+			browse_each *call, void *arg)
 {
 	struct key key = key_message(id);
 	struct lane_parts parts = { NULL, 0 };
 	struct job_key at = { .due = 0 };
 	struct store_txn *txn;
 	struct view raw, rest;
+	bool has;
 	int rc = store_read(s->shelf->store[s->home], &txn);
 
 	if (rc)
@@ -276,16 +305,30 @@ static int show_message(struct source *s, const char *id, browse_each *call,
 	for (size_t i = 0; i < parts.count && !rc; i++) {
 		snprintf(at.lane, sizeof(at.lane), "%s", parts.at[i].lane);
 		at.part = parts.at[i].part;
-		rc = pick_job(txn, &at, &s->head, &s->has);
-		if (!s->has)
-			continue;
-		show(s, call, arg);
-		picked_clear(&s->head);
-		s->has = false;
+		rc = pick_job(txn, &at, &s->head, &has);
+		if (has)
+			show_once(s, shown, call, arg);
 	}
 	lane_parts_clear(&parts);
 	store_abort(txn);
 	return store_is_absent(rc) ? 0 : rc;
+}
+
+/* Fresh is looked at before held, so that what moves is met at least
+ * once; it is shown once. */
+static int show_messages(struct source *sources, size_t count, const char *id,
+			 browse_each *call, void *arg)
+{
+	struct shown shown = { NULL, 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		if (i && sources[i].shelf != sources[i - 1].shelf)
+			shown.count = 0;
+		rc = show_message(&sources[i], id, &shown, call, arg);
+	}
+	free(shown.at);
+	return rc;
 }
 
 int browse_jobs(struct browse *browse, const struct browse_order *order,
@@ -298,9 +341,8 @@ int browse_jobs(struct browse *browse, const struct browse_order *order,
 	int rc = 0, more = 0;
 
 	if (order->selector->kind == SELECT_ID)
-		for (size_t i = 0; i < count && !rc; i++)
-			rc = show_message(&sources[i], order->selector->value,
-					  call, arg);
+		rc = show_messages(sources, count, order->selector->value,
+				   call, arg);
 	else
 		more = merge(sources, count, order, place, call, arg, error);
 	for (size_t i = 0; i < count; i++)

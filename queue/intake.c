@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "conf/log.h"
+#include "queue/restore.h"
 
 enum {
 	CHUNKS_FULL = 6,   /* in flight: stop reading the client */
@@ -30,6 +31,8 @@ struct intake {
 	enum change_end end;     /* the worst that happened to a chunk */
 	bool was_full;
 	struct envelope *envelope; /* from intake_commit() on */
+	struct restored restored;  /* its envelope is the one above */
+	struct restored_place *places; /* of a restored one; else NULL */
 	struct part **parts;     /* one for each lane, when being stored */
 	size_t part_count;
 	bool is_storing;
@@ -45,7 +48,11 @@ static void intake_free(struct intake *intake)
 {
 	intake->queue->on_the_way -= intake->on_the_way;
 	buffer_clear(&intake->body);
+	if (intake->envelope || intake->is_storing)
+		intake->restored.envelope = NULL;
 	envelope_free(intake->envelope);
+	restored_clear(&intake->restored);
+	free(intake->places);
 	free(intake->parts);
 	free(intake);
 }
@@ -59,6 +66,20 @@ struct intake *intake_new(struct queue *queue, intake_callback *call, void *arg)
 	intake->arg = arg;
 	intake->end = CHANGE_STORED;
 	ident_make(&queue->ids, queue_now(queue), intake->id);
+	return intake;
+}
+
+struct intake *intake_restore(struct queue *queue, struct restored *restored,
+			      intake_callback *call, void *arg)
+{
+	struct intake *intake = intake_new(queue, call, arg);
+
+	memcpy(intake->id, restored->envelope->id, sizeof(intake->id));
+	intake->restored = *restored;
+	memset(restored, 0, sizeof(*restored));
+	intake->places = restored_places(&intake->restored);
+	if (!intake->places)
+		intake->end = CHANGE_FAILED;
 	return intake;
 }
 
@@ -131,6 +152,7 @@ static void on_stored(void *arg, enum change_end end)
 
 struct choice {
 	struct lane *lane;
+	size_t job;    /* of a restored message */
 	uint32_t index;
 };
 
@@ -140,12 +162,15 @@ static int by_lane(const void *a, const void *b)
 
 	if (x->lane != y->lane)
 		return (uintptr_t)x->lane < (uintptr_t)y->lane ? -1 : 1;
+	if (x->job != y->job)
+		return x->job < y->job ? -1 : 1;
 	return (x->index > y->index) - (x->index < y->index);
 }
 
-static struct choice *choose(struct queue *queue,
+static struct choice *choose(struct intake *intake,
 			     const struct envelope *envelope)
 {
+	struct queue *queue = intake->queue;
 	size_t count = envelope->recipient_count;
 	struct choice *choices = must_alloc(count * sizeof(*choices));
 
@@ -156,6 +181,8 @@ static struct choice *choose(struct queue *queue,
 
 		choices[i].lane = queue_lane(queue, key);
 		choices[i].index = (uint32_t)i;
+		if (intake->places)
+			choices[i].job = intake->places[i].job;
 	}
 	qsort(choices, count, sizeof(*choices), by_lane);
 	return choices;
@@ -181,17 +208,26 @@ static void make_parts(struct intake *intake, struct message *message,
 {
 	size_t count = message->envelope->recipient_count;
 	struct part *part = NULL;
+	int64_t now = queue_now(intake->queue);
 
 	intake->parts = must_alloc(count * sizeof(struct part *));
 	for (size_t i = 0; i < count; i++) {
-		if (!part || part->job.lane != choices[i].lane) {
+		if (!part || part->job.lane != choices[i].lane ||
+		    choices[i - 1].job != choices[i].job) {
 			part = part_new(intake->queue, choices[i].lane, message,
 					choices[i].index, home, PART_ENTERING);
-			part->progress.due =
-				home == HOME_HELD ? queue_now(intake->queue) : 0;
+			part->progress.due = home == HOME_HELD ? now : 0;
+			if (intake->places)
+				restored_fill(&part->progress,
+					      &intake->restored
+						       .jobs[choices[i].job],
+					      (now - clock_wall()) / 1000, now);
 			intake->parts[intake->part_count++] = part;
 		}
-		progress_open(&part->progress, choices[i].index, NULL);
+		progress_open(&part->progress, choices[i].index,
+			      intake->places ?
+				      intake->places[choices[i].index].reason :
+				      NULL);
 	}
 }
 
@@ -232,9 +268,11 @@ static void store(struct intake *intake)
 {
 	struct queue *queue = intake->queue;
 	struct message *message = message_new(intake->envelope, intake->place);
-	struct choice *choices = choose(queue, message->envelope);
-	enum home home = home_of(queue, choices,
-				 message->envelope->recipient_count);
+	struct choice *choices = choose(intake, message->envelope);
+	enum home home = intake->places ?
+				 HOME_HELD :
+				 home_of(queue, choices,
+					 message->envelope->recipient_count);
 	struct edit *edit;
 
 	intake->envelope = NULL;
@@ -372,11 +410,15 @@ static void fail_later(struct intake *intake)
 
 void intake_commit(struct intake *intake, struct envelope *envelope)
 {
+	if (intake->restored.envelope)
+		envelope = intake->restored.envelope;
 	intake->envelope = envelope;
 	memcpy(envelope->id, intake->id, sizeof(envelope->id));
 	envelope->size = intake->place.size;
-	envelope->accepted = queue_now(intake->queue) / 1000;
-	envelope->accepted_wall = (int64_t)time(NULL);
+	if (!intake->places) {
+		envelope->accepted = queue_now(intake->queue) / 1000;
+		envelope->accepted_wall = (int64_t)time(NULL);
+	}
 	if (!envelope->recipient_count && intake->end == CHANGE_STORED)
 		intake->end = CHANGE_FAILED;
 	if (intake->end == CHANGE_STORED && !intake->is_kept &&

@@ -162,6 +162,10 @@ bool sweep_act(const struct sweep_act *what)
 	/* It is not there any more. */
 	if (part && part->state == PART_GONE)
 		return false;
+	/* What is just being put on hold is judged again by itself. */
+	if ((what->verb == SWEEP_RELEASE || what->verb == SWEEP_JUDGE) &&
+	    (part || !is_on_hold))
+		return false;
 	if (part && part->state != PART_WAITING) {
 		what->counts->busy++;
 		return false;
@@ -170,8 +174,5 @@ bool sweep_act(const struct sweep_act *what)
 		what->counts->on_hold++;
 		return false;
 	}
-	if ((what->verb == SWEEP_RELEASE || what->verb == SWEEP_JUDGE) &&
-	    (part || !is_on_hold))
-		return false;
 	return do_it(what, lane, part, is_on_hold);
 }

@@ -124,6 +124,15 @@ const struct cli_verb cli_verbs[] = {
 	{ "queue bounce", "ID|DOMAIN|SENDER|all", "give it up; the sender is told",
 	  "As `queue remove`, with a failure report to the sender.",
 	  verb_queue_bounce },
+	{ "queue export", "ID|DOMAIN|SENDER|all DIR", "copy messages into files",
+	  "Each as ID.eml, the message byte by byte, and ID.envelope, all else "
+	  "in readable\nform; rules that hold mail as `holds`. Nothing is "
+	  "removed: stop the relay first\nwhere the copies are to go on "
+	  "elsewhere.", verb_queue_export },
+	{ "queue import", "DIR|FILE.envelope", "take over what was exported",
+	  "Durable when it is reported. Ids, ages, attempts and holds are kept; "
+	  "what is here\nalready is left alone. Exit status 65 when a file is "
+	  "no good, 75 when there is no\nroom.", verb_queue_import },
 };
 
 const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

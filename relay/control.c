@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "conf/log.h"
+#include "relay/queue_file.h"
 
 enum { READ_PIECE = 16 * 1024, PROGRESS_EVERY = 1 };
 
@@ -26,6 +27,11 @@ struct caller {
 	ev_io reading, writing;
 	struct buffer in, out;
 	struct sweep *sweep;   /* under way */
+	struct intake *intake; /* a message that is imported, or ... */
+	bool is_importing;     /* ... its envelope is still to come */
+	bool is_storing;       /* it is whole: the queue will say */
+	size_t envelope_left;
+	uint64_t body_left;
 	double told;           /* when progress was last said */
 	bool is_over;          /* goes when all is written */
 };
@@ -51,6 +57,8 @@ static void caller_free(struct caller *c)
 	control->count--;
 	if (c->sweep)
 		sweep_cancel(c->sweep);
+	if (c->intake)
+		intake_abort(c->intake);
 	ev_io_stop(control->set.loop, &c->reading);
 	ev_io_stop(control->set.loop, &c->writing);
 	close(c->reading.fd);
@@ -177,6 +185,98 @@ static void begin_sweep(struct caller *c, struct view words)
 	say_failed(c, "this is no order that I know");
 }
 
+/* --- importing ------------------------------------------------------- */
+
+static void on_intake(void *arg, enum intake_event event)
+{
+	struct caller *c = arg;
+
+	if (event == INTAKE_ROOM) {
+		ev_io_start(c->control->set.loop, &c->reading);
+		read_requests(c);
+		return;
+	}
+	c->intake = NULL;
+	c->is_storing = false;
+	if (event == INTAKE_STORED) {
+		buffer_append(&c->out, VIEW("done\n"));
+		flush(c);
+		ev_io_start(c->control->set.loop, &c->reading);
+		read_requests(c);
+	} else {
+		/* What of it is still on its way would be read as orders. */
+		turn_away(c, event == INTAKE_NO_ROOM ?
+				     "there is no room in the spool" :
+				     "the spool could not be changed; see "
+				     "the log");
+	}
+}
+
+static void begin_import(struct caller *c, struct view words)
+{
+	char envelope[24], body[24];
+	uint64_t len;
+
+	if (control_word(&words, envelope, sizeof(envelope)) ||
+	    control_word(&words, body, sizeof(body)) ||
+	    view_number(view_of(envelope), CONTROL_ENVELOPE_MAX, &len) ||
+	    view_number(view_of(body), INT64_MAX, &c->body_left)) {
+		turn_away(c, "an envelope or a body that is too large");
+		return;
+	}
+	if (!queue_has_room(c->control->set.queue, c->body_left)) {
+		turn_away(c, "there is no room in the spool");
+		return;
+	}
+	c->envelope_left = (size_t)len;
+	c->is_importing = true;
+}
+
+/* The envelope once it is all there; false: not yet, or no good. */
+static bool import_envelope(struct caller *c)
+{
+	struct view all = buffer_view(&c->in);
+	struct restored restored;
+	struct error error;
+
+	if (all.len < c->envelope_left)
+		return false;
+	if (queue_file_read(view_first(all, c->envelope_left), &restored,
+			    &error)) {
+		turn_away(c, error.text);
+		return false;
+	}
+	buffer_consume(&c->in, c->envelope_left);
+	c->envelope_left = 0;
+	c->is_importing = false;
+	c->intake = intake_restore(c->control->set.queue, &restored, on_intake,
+				   c);
+	return true;
+}
+
+/* False: more of it has to come. */
+static bool import_body(struct caller *c)
+{
+	struct view piece = buffer_view(&c->in);
+
+	if (!piece.len && c->body_left)
+		return false;
+	if (piece.len > c->body_left)
+		piece.len = (size_t)c->body_left;
+	c->body_left -= piece.len;
+	intake_append(c->intake, piece);
+	buffer_consume(&c->in, piece.len);
+	if (!c->body_left) {
+		c->is_storing = true;
+		intake_commit(c->intake, NULL);
+	} else if (intake_is_full(c->intake)) {
+		ev_io_stop(c->control->set.loop, &c->reading);
+	}
+	return true;
+}
+
+/* --- orders ----------------------------------------------------------- */
+
 static void answer_status(struct caller *c)
 {
 	const struct control_settings *set = &c->control->set;
@@ -198,6 +298,8 @@ static void obey(struct caller *c, struct view line)
 		say_failed(c, "an order is missing");
 	else if (!strcmp(word, "sweep"))
 		begin_sweep(c, line);
+	else if (!strcmp(word, "import"))
+		begin_import(c, line);
 	else if (!strcmp(word, "status"))
 		answer_status(c);
 	else
@@ -206,24 +308,33 @@ static void obey(struct caller *c, struct view line)
 
 static bool is_busy(const struct caller *c)
 {
-	return c->sweep || c->is_over;
+	return c->sweep || c->is_storing || c->is_over;
+}
+
+/* False: there is no whole line. */
+static bool take_line(struct caller *c)
+{
+	struct view all = buffer_view(&c->in);
+	size_t len = view_index(all, '\n');
+
+	if (len > CONTROL_LINE_MAX)
+		turn_away(c, "a line is too long");
+	if (len > CONTROL_LINE_MAX || len == all.len)
+		return false;
+	obey(c, view_first(all, len));
+	buffer_consume(&c->in, len + 1);
+	return true;
 }
 
 static void read_requests(struct caller *c)
 {
 	while (!is_busy(c)) {
-		struct view all = buffer_view(&c->in), line;
-		size_t len = view_index(all, '\n');
+		bool goes_on = c->is_importing ? import_envelope(c) :
+			       c->intake       ? import_body(c) :
+						 take_line(c);
 
-		if (len > CONTROL_LINE_MAX) {
-			turn_away(c, "a line is too long");
+		if (!goes_on)
 			return;
-		}
-		if (len == all.len)
-			return;
-		line = view_first(all, len);
-		obey(c, line);
-		buffer_consume(&c->in, len + 1);
 	}
 }
 
@@ -234,7 +345,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 
 	(void)loop, (void)events;
 	/* What is sent while an order is carried out waits, but not much. */
-	if (buffer_len(&c->in) > 2 * READ_PIECE) {
+	if (buffer_len(&c->in) > 2 * READ_PIECE + c->envelope_left) {
 		turn_away(c, "too much at once");
 		return;
 	}

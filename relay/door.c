@@ -99,6 +99,19 @@ int door_open(struct door *door, const struct conf *conf, unsigned number,
 			 "answer", number);
 }
 
+int door_open_new(struct door *door, const struct conf *conf,
+		  struct error *error)
+{
+	struct folder folder;
+
+	memset(door, 0, sizeof(*door));
+	door->fd = -1;
+	if (folder_take(conf->spool, &folder, error))
+		return -1;
+	door->folder = folder.number;
+	return workshop_open(conf, &folder, door, error);
+}
+
 int door_say(struct door *door, struct view text, struct error *error)
 {
 	while (text.len) {

@@ -26,6 +26,10 @@ int door_open(struct door *door, const struct conf *conf, unsigned folder,
 	      struct error *error);
 /* A worker's only, at once. */
 int door_try(struct door *door, const char *spool, unsigned folder);
+/* Some folder for mail that comes from elsewhere: any that is there, else a
+ * new one. */
+int door_open_new(struct door *door, const struct conf *conf,
+		  struct error *error);
 int door_say(struct door *door, struct view text, struct error *error);
 /* The next line, without its end; borrowed until the next call. */
 int door_hear(struct door *door, struct view *line, struct error *error);

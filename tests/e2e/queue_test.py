@@ -256,8 +256,8 @@ def many_are_removed_only_when_told_so_with_the_relay(lab, is_running):
 @case_for(*BOTH)
 def what_is_given_up_is_told_with_the_relay(lab, is_running):
     relay, sink, sent = held(lab, is_running)
-    has(queue(relay, "bounce", sent[0]), "given up")
     sink.script = {}
+    has(queue(relay, "bounce", sent[0]), "given up")
     if not is_running:
         relay.start()
     queue(relay, "retry", "all")
@@ -284,6 +284,7 @@ def a_retry_does_not_wait_with_the_relay(lab, is_running):
 def a_dead_destination_is_tried_when_told(lab):
     relay, sink, _ = waiting(lab, DOWN, 3)
     until(lambda: one_lane(relay)["failures"] == 1)
+    deferred(relay, 3)
     sink.script = {}
     queue(relay, "retry", "all")
     sink.wait_messages(3)
@@ -418,6 +419,123 @@ def nonsense_on_the_control_socket_harms_nothing(lab, text):
         except OSError:
             pass
     equal(ids(relay), sent)
+
+
+def shown(relay, one):
+    """What `show` says of a message, without what differs by place and
+    moment."""
+    told = json.loads(queue(relay, "show", one, "--json"))
+    for job in told["jobs"]:
+        del job["worker"], job["is_new"], job["next"]
+    told["jobs"].sort(key=lambda job: job["destination"])
+    return told
+
+
+def cat(relay, one):
+    return subprocess.run([POSTERN, "queue", "cat", one, "-c", relay.conf],
+                          capture_output=True, timeout=30, check=True).stdout
+
+
+@case_for(("both running", True, True), ("both stopped", False, False),
+          ("from the running to the stopped", True, False))
+def a_spool_is_carried_to_another_relay(lab, from_running, to_running):
+    relay, sink, sent = waiting(lab, BUSY, 2, workers=2)
+    sent.append(relay.send(
+        '"odd \\\\ name"@client.example', ["x@example.net", "y@example.net"],
+        message(size=300000), mail=["RET=HDRS", "ENVID=QQ+2B1"],
+        rcpt=["NOTIFY=FAILURE", "ORCPT=rfc822;z@example.org"]))
+    sent.append(relay.send("", ["x@example.net", "y@client.example"]))
+    relay.wait("deferred", count=6)
+    deferred(relay, 5)
+    queue(relay, "hold", sent[0])
+    queue(relay, "hold", "nobody@client.example")
+    queue(relay, "retry", "all")
+    relay.wait("deferred", count=11)
+    deferred(relay, 5)
+    until(lambda: shown(relay, sent[0])["jobs"][0]["on_hold"])
+    if not from_running:
+        equal(relay.stop(), 0)
+    folder = lab.path("files")
+    has(queue(relay, "export", "all", folder), "4 messages exported")
+    equal(sorted(os.listdir(folder)), sorted(
+        [one + end for one in sent for end in (".eml", ".envelope")] +
+        ["holds"]))
+    before = {one: (shown(relay, one), cat(relay, one)) for one in sent}
+    with open(f"{folder}/{sent[2]}.eml", "rb") as file:
+        equal(file.read(), before[sent[2]][1])
+    if from_running:
+        relay.stop()
+    other = lab.idle_relay(lab.gateway("example.net", sink) +
+                           lab.gateway("client.example", sink),
+                           retry_first="300s", retry_max="600s")
+    if to_running:
+        other.start()
+    has(queue(other, "import", folder), "4 messages imported")
+    if not to_running:
+        for one in sent:
+            equal((shown(other, one), cat(other, one)), before[one])
+    has(queue(other, "import", folder), "4 here already")
+    has(queue(other, "list"), "on hold: sender nobody@client.example")
+    sink.script = {}
+    if not to_running:
+        other.start()
+    queue(other, "retry", "all")
+    queue(other, "release", "all")
+    sink.wait_messages(5)
+    until(lambda: not ids(other))
+    bodies = [m.body for m in sink.messages]
+    for one in sent:
+        assert any(body.endswith(before[one][1]) for body in bodies), one
+
+
+@case
+def files_that_are_no_good_are_refused(lab):
+    relay, _, sent = waiting(lab, BUSY)
+    folder = lab.path("files")
+    queue(relay, "export", sent[0], folder)
+    queue(relay, "remove", sent[0])
+    path = f"{folder}/{sent[0]}.envelope"
+    with open(path, encoding="utf-8") as file:
+        good = file.read()
+    for old, new in (("postern-envelope: 1", "postern-envelope: 2"),
+                     ("id: ", "id: x"), ("to: b0@", "to: "),
+                     ("attempts: 1", "attempts: x"),
+                     ("attempt: 20", "attempt: yesterday 20"),
+                     ("destination: ", "towards: "),
+                     ("text: 450", "text: \\x0a450"),
+                     ("reply-code: 450", "reply-code: 99999"),
+                     ("accepted-clock: ", "accepted-clock: 9999999999999999"),
+                     (good, ""), (good[40:], "")):
+        assert old in good, old
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(good.replace(old, new))
+        has(queue(relay, "import", folder, status=65), "1 failed")
+        equal(ids(relay), [])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(good)
+    os.rename(f"{folder}/{sent[0]}.eml", f"{folder}/x")
+    has(queue(relay, "import", path, status=65), ".eml")
+    os.rename(f"{folder}/x", f"{folder}/{sent[0]}.eml")
+    has(queue(relay, "import", path), "1 message imported")
+    equal(ids(relay), sent)
+    has(queue(relay, "export", "all", folder, status=74), "not empty")
+    has(queue(relay, "import", lab.path("nothing"), status=66), "nothing")
+
+
+@case
+def there_may_be_no_room_for_an_import(lab):
+    relay, sink, _ = waiting(lab, BUSY)
+    sent = relay.send("", "x@example.net", message(size=4000000))
+    relay.wait("deferred", id=sent)
+    deferred(relay, 2)
+    folder = lab.path("files")
+    queue(relay, "export", "all", folder)
+    small = lab.relay(lab.gateway("example.net", sink), spool_size="4M",
+                      message_size="1M", retry_first="300s",
+                      retry_max="600s")
+    text = queue(small, "import", folder, status=75)
+    has(text, "no room")
+    assert sent not in ids(small)
 
 
 @case_for(("a word too many", ["list", "this"]),
