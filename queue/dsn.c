@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "conf/addr.h"
+#include "queue/dsn_address.h"
+#include "queue/dsn_words.h"
 
 enum { TEXT_WIDTH = 72, FIELD_WIDTH = 76 };
 
@@ -15,22 +17,18 @@ static const struct {
 	const char *word;    /* RFC 3464 2.3.3 */
 	const char *subject;
 	const char *intro;
-	const char *outro;
 } actions[] = {
 	[DSN_FAILED] = { "failed", "Undelivered mail",
 		"Your message could not be delivered to the recipients named "
-		"below. It will not be tried again.",
-		"If the reason speaks of the address, please check it; if it "
-		"speaks of the other system or of its encryption, that system's "
-		"postmaster can help." },
+		"below. It will not be tried again." },
 	[DSN_DELAYED] = { "delayed", "Delayed mail (still being tried)",
 		"Your message could not be delivered yet to the recipients "
 		"named below. You need not do anything: it is tried again "
-		"by itself.", NULL },
+		"by itself." },
 	[DSN_RELAYED] = { "relayed", "Mail was passed on",
 		"Your message was handed to the next system for the recipients "
 		"named below. That system does not send confirmations of "
-		"delivery, so that this is the last that you hear.", NULL },
+		"delivery, so that this is the last that you hear." },
 };
 
 bool dsn_is_wanted(const struct recipient *recipient, enum dsn_action action)
@@ -219,7 +217,15 @@ static const struct recipient *recipient_of(const struct dsn *dsn, size_t i)
 	return &dsn->envelope->recipients[dsn->recipients[i].index];
 }
 
-/* One recipient in plain words: who, where, what was said, what TLS was. */
+static void put_labelled(struct buffer *out, const char *label,
+			 const char *text, bool utf8)
+{
+	buffer_printf(out, "    %-7s ", label);
+	put_wrapped(out, text, 12, TEXT_WIDTH, "            ", utf8);
+}
+
+/* One recipient in plain words: who, where, under which policy, what was
+ * said, what TLS was, and what the sender can do. */
 static void put_story(struct buffer *out, const struct dsn *dsn, size_t i,
 		      bool utf8)
 {
@@ -227,23 +233,20 @@ static void put_story(struct buffer *out, const struct dsn *dsn, size_t i,
 	char proof[PROOF_TEXT_MAX];
 
 	buffer_printf(out, "<");
-	for (const char *at = recipient_of(dsn, i)->address; *at; at++)
-		buffer_append_byte(out, plain((unsigned char)*at, utf8));
+	dsn_address(out, recipient_of(dsn, i)->address, utf8);
 	buffer_printf(out, ">\r\n");
-	if (*r->host) {
-		buffer_printf(out, "    at:     ");
-		put_wrapped(out, r->host, 12, TEXT_WIDTH, "            ", utf8);
-	}
-	buffer_printf(out, "    %s ", r->reply_code ? "answer:" : "reason:");
-	put_wrapped(out, *r->text ? r->text : "none was given", 12, TEXT_WIDTH,
-		    "            ", utf8);
-	buffer_printf(out, "    status: %s\r\n", r->status);
+	if (*r->host)
+		put_labelled(out, "at:", r->host, utf8);
+	if (dsn->policy)
+		put_labelled(out, "policy:", dsn->policy, utf8);
+	put_labelled(out, r->reply_code ? "answer:" : "reason:",
+		     *r->text ? r->text : "none was given", utf8);
+	put_labelled(out, "status:", r->status, utf8);
 	proof_text(&r->proof, proof);
-	if (*proof) {
-		buffer_printf(out, "    TLS:    ");
-		put_wrapped(out, proof, 12, TEXT_WIDTH, "            ",
-			    utf8);
-	}
+	if (*proof)
+		put_labelled(out, "TLS:", proof, utf8);
+	if (dsn->recipients[i].action == DSN_FAILED && !dsn->is_double)
+		put_labelled(out, "do:", dsn_advice(r), utf8);
 	buffer_printf(out, "\r\n");
 }
 
@@ -263,23 +266,29 @@ static void put_words(struct buffer *out, const struct dsn *dsn, bool utf8)
 			      "sender of that mail. You get it as the postmaster "
 			      "of this relay.", utf8);
 	for (int action = DSN_FAILED; action <= DSN_RELAYED; action++) {
-		bool has = false;
+		size_t told = 0, all = 0;
 
 		for (size_t i = 0; i < dsn->count; i++) {
 			if ((int)dsn->recipients[i].action != action)
 				continue;
-			if (!has && !dsn->is_double)
+			if (!all++ && !dsn->is_double)
 				put_paragraph(out, actions[action].intro, utf8);
-			has = true;
-			put_story(out, dsn, i, utf8);
+			if (told < DSN_STORIES_MAX) {
+				put_story(out, dsn, i, utf8);
+				told++;
+			}
 		}
-		if (has && action == DSN_DELAYED) {
+		if (all > told) {
+			snprintf(line, sizeof(line), "And %zu more: they are "
+				 "named in the next part of this report.",
+				 all - told);
+			put_paragraph(out, line, utf8);
+		}
+		if (all && action == DSN_DELAYED) {
 			date_text(dsn->gives_up, date);
 			snprintf(line, sizeof(line), "It will be tried until "
 				 "%s; if that fails you will be told.", date);
 			put_paragraph(out, line, utf8);
-		} else if (has && actions[action].outro && !dsn->is_double) {
-			put_paragraph(out, actions[action].outro, utf8);
 		}
 	}
 }
@@ -315,6 +324,24 @@ static void put_remote(struct buffer *out, const char *host)
 	put_field(out, "Remote-MTA", text, false);
 }
 
+/* RFC 3461 4.2; of type utf-8 as RFC 6533 3 has it. */
+static void put_original_recipient(struct buffer *out, const char *orcpt,
+				   bool utf8)
+{
+	struct buffer text = { NULL, 0, 0, 0 };
+
+	if (!orcpt || !view_starts_fold(view_of(orcpt), VIEW("utf-8;"))) {
+		put_xtext(out, "Original-Recipient", orcpt, utf8);
+		return;
+	}
+	buffer_append(&text, VIEW("utf-8; "));
+	dsn_address(&text, orcpt + strlen("utf-8;"), utf8);
+	buffer_append_byte(&text, '\0');
+	put_field(out, "Original-Recipient",
+		  (const char *)buffer_view(&text).at, utf8);
+	buffer_clear(&text);
+}
+
 static void put_recipient(struct buffer *out, const struct dsn *dsn, size_t i,
 			  bool utf8)
 {
@@ -324,9 +351,12 @@ static void put_recipient(struct buffer *out, const struct dsn *dsn, size_t i,
 	struct buffer final = { NULL, 0, 0, 0 };
 
 	buffer_printf(out, "\r\n");
-	put_xtext(out, "Original-Recipient", r->orcpt, utf8);
-	buffer_printf(&final, "%s; %s", is_ascii(r->address) ? "rfc822" : "utf-8",
-		      r->address);
+	put_original_recipient(out, r->orcpt, utf8);
+	buffer_printf(&final, "%s; ", is_ascii(r->address) ? "rfc822" : "utf-8");
+	if (is_ascii(r->address))
+		buffer_append(&final, view_of(r->address));
+	else
+		dsn_address(&final, r->address, utf8);
 	buffer_append_byte(&final, '\0');
 	put_field(out, "Final-Recipient",
 		  (const char *)buffer_view(&final).at, utf8);

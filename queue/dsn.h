@@ -25,6 +25,8 @@ bool dsn_is_wanted(const struct recipient *recipient, enum dsn_action action);
 /* What of the original goes along: at most so much of its headers, and the
  * whole of it only up to so much (RET=FULL, failures only). */
 enum { DSN_HEADERS_MAX = 32 * 1024, DSN_FULL_MAX = 64 * 1024 };
+/* So many recipients are told of in words; all of them in the fields. */
+enum { DSN_STORIES_MAX = 50 };
 bool dsn_wants_body(const struct envelope *envelope,
 		    const struct dsn_recipient *recipients, size_t count);
 /* The header fields at the front of a body, whole lines only, bounded. */
@@ -36,6 +38,7 @@ struct dsn {
 	const char *to;           /* whom it goes to */
 	int64_t now;              /* UTC seconds */
 	int64_t gives_up;         /* UTC seconds; for what is delayed */
+	const char *policy;       /* under which it was, in words */
 	bool is_double;           /* about a report of our own */
 	const struct envelope *envelope;
 	const struct dsn_recipient *recipients;

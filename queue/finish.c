@@ -114,7 +114,7 @@ static void expired(const struct part *part, struct result *out,
 	if (last->is_unmet && age_of(part) < lifetime) {
 		snprintf(status, sizeof(status), "5%s",
 			 last->status[0] == '4' ? last->status + 1 : ".7.0");
-		result_set(out, OUTCOME_FAILED, last->blame, status,
+		result_retell(out, OUTCOME_FAILED, last->blame, status,
 			   "the encryption that is demanded for this "
 			   "recipient was not to be had within %s: %s",
 			   duration(policy->bounce_after, text), last->text);
@@ -122,7 +122,7 @@ static void expired(const struct part *part, struct result *out,
 	}
 	/* RFC 3463 3.5: X.4.7, delivery time expired; 4 because a later
 	 * message may fare better. */
-	result_set(out, OUTCOME_FAILED, last->blame, "4.4.7",
+	result_retell(out, OUTCOME_FAILED, last->blame, "4.4.7",
 		   "not delivered within %s; the last reason was: %s",
 		   duration(lifetime, text), last->text);
 }
@@ -295,15 +295,15 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 	if (last && !lane->is_unmet) {
 		out->reply_code = last->reply_code;
 		memcpy(out->host, last->host, sizeof(last->host));
-		result_set(out, OUTCOME_DEFERRED, BLAME_NONE, last->status,
+		result_retell(out, OUTCOME_DEFERRED, BLAME_NONE, last->status,
 			   "%s", own ? own : last->text);
 	} else if (*lane->text) {
 		memcpy(out->host, lane->host, sizeof(lane->host));
-		result_set(out, OUTCOME_DEFERRED, BLAME_HOST, lane->status,
+		result_retell(out, OUTCOME_DEFERRED, BLAME_HOST, lane->status,
 			   "%s", lane->text);
 		out->is_unmet = lane->is_unmet;
 	} else {
-		result_set(out, OUTCOME_DEFERRED, BLAME_NONE, "4.4.7",
+		result_retell(out, OUTCOME_DEFERRED, BLAME_NONE, "4.4.7",
 			   "it was never its turn");
 	}
 }
@@ -329,7 +329,7 @@ static void given_up(struct result *out, const struct result *last,
 		     const struct conf *conf)
 {
 	*out = *last;
-	result_set(out, OUTCOME_FAILED, BLAME_NONE, "5.0.0",
+	result_retell(out, OUTCOME_FAILED, BLAME_NONE, "5.0.0",
 		   "given up by the postmaster of %s; the last reason was: %s",
 		   conf->hostname, last->text);
 }

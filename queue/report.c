@@ -4,6 +4,7 @@
  * it may use the reserve.  A report of our own that cannot be delivered
  * goes to the postmaster, and no further.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -96,6 +97,31 @@ static struct envelope *make_envelope(const struct report *report,
 	return envelope;
 }
 
+/* Which policy the mail was under, and what that demands. */
+static void policy_words(const struct report *report, char *out, size_t room)
+{
+	static const char *const demands[] = {
+		[TLS_NONE] = "no encryption is used",
+		[TLS_MAY] = "encryption where it is offered",
+		[TLS_ENCRYPT] = "encryption is demanded",
+		[TLS_VERIFY] = "encryption with a verified certificate is "
+			       "demanded",
+	};
+	const struct conf *conf = report->part->queue->conf;
+	const struct envelope *envelope = report->part->message->envelope;
+	const struct recipient *first =
+		&envelope->recipients[report->recipients[0].index];
+	const struct policy *policy = queue_policy(conf, first->domain,
+						   envelope->sender);
+
+	if (policy == &conf->fallback)
+		snprintf(out, room, "none of its own: %s",
+			 demands[policy->tls]);
+	else
+		snprintf(out, room, "%s: %s", policy->title,
+			 demands[policy->tls]);
+}
+
 static void compose(struct report *report)
 {
 	struct part *part = report->part;
@@ -106,6 +132,7 @@ static void compose(struct report *report)
 	struct intake *intake = intake_new(queue, on_intake, report);
 	struct view original = buffer_view(&report->original);
 	struct buffer text = { NULL, 0, 0, 0 };
+	char words[ADDR_DOMAIN_MAX + 128];
 	struct dsn dsn = {
 		.id = intake_id(intake),
 		.hostname = queue->conf->hostname,
@@ -113,6 +140,7 @@ static void compose(struct report *report)
 		.now = (int64_t)time(NULL),
 		.gives_up = envelope->accepted_wall +
 			    policy_lifetime(queue->conf, policy),
+		.policy = words,
 		.is_double = report->is_double,
 		.envelope = envelope,
 		.recipients = report->recipients,
@@ -121,6 +149,7 @@ static void compose(struct report *report)
 		.is_full = report->is_full,
 	};
 
+	policy_words(report, words, sizeof(words));
 	dsn_compose(&text, &dsn);
 	intake_keep(intake);
 	intake_append(intake, buffer_view(&text));

@@ -33,3 +33,22 @@ void result_set(struct result *result, enum outcome outcome, enum blame blame,
 	result->text[shown.len] = '\0';
 	buffer_clear(&line);
 }
+
+void result_retell(struct result *result, enum outcome outcome,
+		   enum blame blame, const char *status, const char *format,
+		   ...)
+{
+	char text[2 * RESULT_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 127)
+			*at = ' ';
+	result->outcome = outcome;
+	result->blame = blame;
+	snprintf(result->status, sizeof(result->status), "%s", status);
+	proof_field(result->text, sizeof(result->text), text);
+}

@@ -37,4 +37,10 @@ void result_set(struct result *result, enum outcome outcome, enum blame blame,
 		const char *status, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* As result_set(), where everything in it is our own words or was escaped
+ * before: nothing is escaped twice. */
+void result_retell(struct result *result, enum outcome outcome,
+		   enum blame blame, const char *status, const char *format,
+		   ...) __attribute__((format(printf, 5, 6)));
+
 #endif

@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include "queue/dsn_address.h"
+#include "queue/dsn_words.h"
+
 static struct envelope *envelope(void)
 {
 	struct envelope *e = envelope_new();
@@ -35,6 +38,8 @@ static struct dsn dsn_of(const struct envelope *e,
 		.to = e->sender,
 		.now = 1795564800,
 		.gives_up = 1795993200,
+		.policy = "*.tuv.com: encryption with a verified certificate "
+			  "is demanded",
 		.envelope = e,
 		.recipients = recipients,
 		.count = count,
@@ -78,14 +83,14 @@ static const char golden[] =
 	"\r\n"
 	"<bernd@tuv.com>\r\n"
 	"    at:     mx5.de.tuv.com[192.0.2.1]:25\r\n"
+	"    policy: *.tuv.com: encryption with a verified certificate is\r\n"
+	"            demanded\r\n"
 	"    reason: not delivered within 5 days; the last reason was: the\r\n"
 	"            certificate of mx5.de.tuv.com bears other.example, wanted\r\n"
 	"            was mx5.de.tuv.com\r\n"
 	"    status: 4.4.7\r\n"
-	"\r\n"
-	"If the reason speaks of the address, please check it; if it speaks of\r\n"
-	"the other system or of its encryption, that system's postmaster can\r\n"
-	"help.\r\n"
+	"    do:     Send again later if it still matters. The other system's\r\n"
+	"            postmaster can say why it took so long.\r\n"
 	"\r\n"
 	"\r\n"
 	"--=_01M87YD6QR00CCAZER93TGJA6S\r\n"
@@ -247,6 +252,117 @@ static void eight_bits_in_any_part_are_announced_by_the_whole(void **state)
 	envelope_free(e);
 }
 
+/* Where the report itself cannot be UTF-8, the address can still be told
+ * (RFC 6533 3). */
+static void an_address_of_type_utf8_has_two_forms(void **state)
+{
+	static const struct {
+		const char *address, *ascii, *utf8;
+	} rows[] = {
+		{ "a@b", "a@b", "a@b" },
+		{ "j\xc3\xbcrgen@b", "j\\x{FC}rgen@b", "j\xc3\xbcrgen@b" },
+		{ "j\\x{fc}rgen@b", "j\\x{FC}rgen@b", "j\xc3\xbcrgen@b" },
+		{ "\\x{2B}\\x{3D}@b", "\\x{2B}\\x{3D}@b", "+=@b" },
+		{ "\\x{1F600}", "\\x{1F600}", "\xf0\x9f\x98\x80" },
+		{ "\\x{0A}a\\x{7F}\\x{85}\\x{2028}", "?a???", "?a???" },
+		{ "\\x{D800}\\x{110000}", "??", "??" },
+		{ "\\x{1}\\x{}\\x{12", "\\x{1}\\x{}\\x{12",
+		  "\\x{1}\\x{}\\x{12" },
+		{ "a\xff" "b", "a?b", "a?b" },
+		{ "a\r\nb", "a??b", "a??b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct buffer out = { NULL, 0, 0, 0 };
+
+		dsn_address(&out, rows[i].address, false);
+		assert_true(view_equal(buffer_view(&out),
+				       view_of(rows[i].ascii)));
+		buffer_reset(&out);
+		dsn_address(&out, rows[i].address, true);
+		assert_true(view_equal(buffer_view(&out),
+				       view_of(rows[i].utf8)));
+		buffer_clear(&out);
+	}
+}
+
+static void an_original_recipient_beyond_ascii_is_told(void **state)
+{
+	struct envelope *e = envelope();
+	struct dsn_recipient d = { .index = 2, .action = DSN_FAILED };
+	struct dsn dsn = dsn_of(e, &d, 1);
+	char *text;
+
+	(void)state;
+	envelope_add(e, "juergen@tuv.com", "tuv.com")->orcpt =
+		must_strdup("utf-8;j\\x{FC}rgen@tuv.com");
+	result_set(&d.result, OUTCOME_FAILED, BLAME_MESSAGE, "5.6.7", "no");
+	text = compose(&dsn);
+	assert_non_null(strstr(text, "\r\nOriginal-Recipient: utf-8; "
+			       "j\\x{FC}rgen@tuv.com\r\n"));
+	free(text);
+	e->needs_utf8 = true;
+	text = compose(&dsn);
+	assert_non_null(strstr(text, "\r\nOriginal-Recipient: utf-8; "
+			       "j\xc3\xbcrgen@tuv.com\r\n"));
+	free(text);
+	envelope_free(e);
+}
+
+static void the_sender_is_told_what_to_do(void **state)
+{
+	static const struct {
+		const char *status, *part;
+		bool is_unmet;
+	} rows[] = {
+		{ "5.1.1", "Check the address", false },
+		{ "5.1.2", "behind the @", false },
+		{ "5.1.10", "takes no mail", false },
+		{ "4.2.2", "mailbox is full", false },
+		{ "5.2.3", "too large", false },
+		{ "5.3.4", "too large", false },
+		{ "4.4.7", "Send again later", false },
+		{ "4.4.7", "encryption", true },
+		{ "5.7.10", "on purpose", false },
+		{ "5.7.5", "encryption", true },
+		{ "5.0.0", "postmaster of this relay", false },
+		{ "", "postmaster of this relay", false },
+		{ "nonsense", "postmaster of this relay", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct result result = { .is_unmet = rows[i].is_unmet };
+
+		snprintf(result.status, sizeof(result.status), "%s",
+			 rows[i].status);
+		assert_non_null(strstr(dsn_advice(&result), rows[i].part));
+	}
+}
+
+static void many_recipients_do_not_make_it_endless(void **state)
+{
+	enum { COUNT = 1000 };
+	struct envelope *e = envelope();
+	struct dsn_recipient *d = calloc(COUNT, sizeof(*d));
+	struct dsn dsn = dsn_of(e, d, COUNT);
+	char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT; i++) {
+		envelope_add(e, "x@tuv.com", "tuv.com");
+		d[i] = failed();
+		d[i].index = i;
+	}
+	text = compose(&dsn);
+	assert_non_null(strstr(text, "And 950 more: they are named in the next"));
+	assert_true(strlen(text) < COUNT * 1000);
+	free(text);
+	free(d);
+	envelope_free(e);
+}
+
 static void notify_decides_what_is_told(void **state)
 {
 	static const struct {
@@ -327,6 +443,10 @@ int main(void)
 		cmocka_unit_test(names_beyond_ascii_make_it_global),
 		cmocka_unit_test(
 			eight_bits_in_any_part_are_announced_by_the_whole),
+		cmocka_unit_test(an_address_of_type_utf8_has_two_forms),
+		cmocka_unit_test(an_original_recipient_beyond_ascii_is_told),
+		cmocka_unit_test(the_sender_is_told_what_to_do),
+		cmocka_unit_test(many_recipients_do_not_make_it_endless),
 		cmocka_unit_test(notify_decides_what_is_told),
 		cmocka_unit_test(
 			the_whole_message_returns_only_where_asked_and_small),
