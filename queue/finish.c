@@ -326,12 +326,12 @@ void part_expire(struct part *part)
 
 /* RFC 3463 3.1: nothing more is known than that it will not be. */
 static void given_up(struct result *out, const struct result *last,
-		     const struct conf *conf)
+		     const struct conf *conf, bool is_reported)
 {
 	*out = *last;
 	result_retell(out, OUTCOME_FAILED, BLAME_NONE, "5.0.0",
-		   "given up by the postmaster of %s; the last reason was: %s",
-		   conf->hostname, last->text);
+		   "%s by the postmaster of %s; the last reason was: %s",
+		   is_reported ? "given up" : "removed", conf->hostname, last->text);
 }
 
 void part_end(struct part *part, const bool *ends, bool is_reported,
@@ -351,7 +351,7 @@ void part_end(struct part *part, const bool *ends, bool is_reported,
 			continue;
 		}
 		last_reason(part, i, &last);
-		given_up(&end, &last, part->queue->conf);
+		given_up(&end, &last, part->queue->conf, is_reported);
 		if (is_reported)
 			fail(ending, i, &end);
 		else

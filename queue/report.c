@@ -104,8 +104,7 @@ static void policy_words(const struct report *report, char *out, size_t room)
 		[TLS_NONE] = "no encryption is used",
 		[TLS_MAY] = "encryption where it is offered",
 		[TLS_ENCRYPT] = "encryption is demanded",
-		[TLS_VERIFY] = "encryption with a verified certificate is "
-			       "demanded",
+		[TLS_VERIFY] = "verified encryption is demanded",
 	};
 	const struct conf *conf = report->part->queue->conf;
 	const struct envelope *envelope = report->part->message->envelope;

@@ -471,7 +471,10 @@ def a_spool_is_carried_to_another_relay(lab, from_running, to_running):
     if to_running:
         other.start()
     has(queue(other, "import", folder), "4 messages imported")
-    if not to_running:
+    if to_running:
+        other.wait("deferred", count=5)
+        deferred(other, 5)
+    else:
         for one in sent:
             equal((shown(other, one), cat(other, one)), before[one])
     has(queue(other, "import", folder), "4 here already")

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "queue/clock.h"
+#include "queue/holds.h"
 #include "queue/message.h"
 
 static const char id[] = "01M87YD6QR00CCAZER93TGJA6S";
@@ -37,11 +38,13 @@ static void read_others(struct view raw)
 {
 	struct lane_record lane;
 	struct clock_record record;
+	struct hold hold;
 	struct job_key key;
 	char text[MESSAGE_ID_LEN + 1];
 
 	(void)lane_unpack(raw, &lane);
 	(void)clock_unpack(raw, &record);
+	(void)hold_unpack(raw, &hold);
 	(void)key_parse(raw, &key);
 	(void)key_parse_id(raw, text);
 }
@@ -50,13 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char kinds[] = "MJLZ";
+	static const char kinds[] = "MJLZH";
 	struct buffer record = { NULL, 0, 0, 0 };
 	char kind;
 
 	if (!size)
 		return 0;
-	kind = kinds[data[0] % 4];
+	kind = kinds[data[0] % 5];
 	record_begin(&record);
 	buffer_append(&record, view_make(data + 1, size - 1));
 	record_seal(&record, (enum record_kind)kind,
