@@ -16,6 +16,7 @@ struct moving {
 	struct lane **lanes;   /* of each open recipient, in order */
 	bool *is_on_hold;      /* likewise */
 	unsigned releases;     /* of the queue, when it began */
+	bool is_moved;         /* held has the new jobs */
 	bool stays;            /* one of the new jobs is under the old key */
 };
 
@@ -39,6 +40,10 @@ static void moving_end(struct moving *m)
 	part_leave(m->part);
 	for (size_t i = 0; i < count; i++) {
 		m->lanes[i]->entering--;
+		/* Not before: a search that began meanwhile has skipped what
+		 * is under the old key. */
+		if (m->is_moved && !m->is_on_hold[i])
+			m->lanes[i]->next_due = 0;
 		lane_consider(queue, m->lanes[i]);
 	}
 	lane_consider(queue, old);
@@ -90,9 +95,8 @@ static void count_new(struct moving *m)
 		if (!leads(m, i))
 			continue;
 		m->lanes[i]->stored[HOME_HELD]++;
-		if (!m->is_on_hold[i])
-			m->lanes[i]->next_due = 0;
 	}
+	m->is_moved = true;
 	if (part->home == HOME_HELD)
 		part->job.lane->stored[HOME_HELD]--;
 }
