@@ -89,6 +89,11 @@ const char *lane_name(const struct lane *lane)
 	return lane->name;
 }
 
+bool lane_is_failing(const struct lane *lane)
+{
+	return lane->failures > 0;
+}
+
 void lane_set_user(struct lane *lane, void *user)
 {
 	lane->user = user;

@@ -110,6 +110,8 @@ struct job {
 };
 
 const char *lane_name(const struct lane *lane);
+/* The last that was heard is that its host fails, perhaps before a restart. */
+bool lane_is_failing(const struct lane *lane);
 /* Room for the relay's own pointer. */
 void lane_set_user(struct lane *lane, void *user);
 void *lane_user(const struct lane *lane);

@@ -4,9 +4,13 @@
  * the pool of warm connections and the memory of bad hosts.  Nothing is
  * stored.
  *
- * When all slots are taken, idle connections give way first; then, if more
- * than half of the trips have not got on for some seconds, those that hang
- * for longest, so that hosts that hang cannot keep the others waiting.
+ * Hosts that hang cannot keep the others waiting.  When slots are short,
+ * idle connections give way first.  Then whose trips do not get on for a
+ * moment counts as in trouble, and trips beyond the half of the slots that
+ * trouble may have are given back untried: their destinations come to their
+ * turn in that half, where they are waited for as long as it takes.  At last,
+ * if more than half of all trips have not got on for some seconds, those that
+ * hang for longest fail.
  */
 #include "relay/dispatch.h"
 
@@ -15,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "conf/log.h"
 #include "relay/attempt.h"
 #include "relay/own.h"
 #include "relay/steady.h"
@@ -22,11 +27,18 @@
 
 enum { STALLED_AFTER = 5 }; /* seconds without any progress */
 
+/* Seconds without progress, while others wait, until a destination counts
+ * as in trouble: one that is not known yet, one that went well before. */
+static const double hesitation[] = { [TURNS_NEW] = 0.3, [TURNS_GOOD] = 0.6 };
+/* So often slots are looked at while somebody waits for one. */
+static const double look_every = 0.1;
+
 struct trip {
 	struct dispatch *dispatch;
 	struct destination *destination;
 	struct attempt *attempt;
 	struct job *job;
+	bool is_patient; /* begun in the share of those in trouble */
 	struct trip *next, **at;
 };
 
@@ -104,6 +116,7 @@ static void begin_trip(struct dispatch *d, struct destination *destination,
 	trip->dispatch = d;
 	trip->destination = destination;
 	trip->job = job;
+	trip->is_patient = turns_repute(destination) == TURNS_TROUBLED;
 	trip->at = &d->trips;
 	trip->next = d->trips;
 	if (d->trips != NULL)
@@ -180,16 +193,67 @@ static struct trip *find_stalled(struct dispatch *d, size_t *count)
 	return worst;
 }
 
-static void on_crowded(struct ev_loop *loop, ev_timer *watcher, int events)
+static void suspect_hesitating(struct dispatch *d)
 {
-	struct dispatch *d = watcher->data;
+	double now = steady_now();
+	struct trip *trip;
+
+	for (trip = d->trips; trip != NULL; trip = trip->next) {
+		enum turns_repute repute = turns_repute(trip->destination);
+
+		if (repute != TURNS_TROUBLED &&
+		    now - attempt_progress(trip->attempt) > hesitation[repute])
+			turns_suspect(d->turns, trip->destination);
+	}
+}
+
+static void give_back(struct dispatch *d, struct trip *trip)
+{
+	struct destination *destination = trip->destination;
+	struct job *job = trip->job;
+	struct log_line line;
+
+	log_begin(&line, LOG_INFO, "returned");
+	log_str(&line, "id", job->envelope->id);
+	log_str(&line, "lane", lane_name(job->lane));
+	log_str(&line, "reason", "its host hesitates and other mail waits");
+	log_end(&line);
+	attempt_free(trip->attempt);
+	end_trip(trip, TURNS_UNDECIDED);
+	queue_return(d->field.queue, job);
+	turns_ready(d->turns, destination, true);
+}
+
+/* One slot for each that waits, from what trouble has too much; those begun
+ * last first, for the others are nearer to their end. */
+static void give_back_surplus(struct dispatch *d)
+{
+	size_t count = turns_surplus(d->turns);
+	size_t waiting = turns_waiting(d->turns);
+	double now = steady_now();
+	struct trip *trip, *next;
+
+	if (count > waiting)
+		count = waiting;
+	for (trip = d->trips; trip != NULL && count > 0; trip = next) {
+		next = trip->next;
+		if (turns_repute(trip->destination) != TURNS_TROUBLED ||
+		    trip->is_patient || !attempt_is_untouched(trip->attempt) ||
+		    now - attempt_progress(trip->attempt) <=
+			    hesitation[TURNS_NEW])
+			continue;
+		give_back(d, trip);
+		count--;
+	}
+}
+
+static void break_stalled(struct dispatch *d)
+{
 	size_t half = turns_slots(d->turns) / 2, stalled;
 	size_t waiting = turns_waiting(d->turns);
 	struct result why = { 0 };
 	struct trip *trip;
 
-	(void)loop;
-	(void)events;
 	result_set(&why, OUTCOME_DEFERRED, BLAME_HOST, "4.4.5",
 		   "no progress while other mail waited for a connection");
 	for (; waiting > 0; waiting--) {
@@ -198,6 +262,17 @@ static void on_crowded(struct ev_loop *loop, ev_timer *watcher, int events)
 			break;
 		attempt_break(trip->attempt, &why);
 	}
+}
+
+static void on_crowded(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct dispatch *d = watcher->data;
+
+	(void)loop;
+	(void)events;
+	suspect_hesitating(d);
+	give_back_surplus(d);
+	break_stalled(d);
 	soon(d);
 }
 
@@ -236,7 +311,7 @@ struct dispatch *dispatch_new(struct ev_loop *loop,
 	set_limits(d);
 	seed(&d->field);
 	ev_prepare_init(&d->turn, on_turn);
-	ev_timer_init(&d->crowded, on_crowded, 1., 1.);
+	ev_timer_init(&d->crowded, on_crowded, look_every, look_every);
 	d->turn.data = d->crowded.data = d;
 	return d;
 }
@@ -255,7 +330,9 @@ void dispatch_ready(void *dispatch, struct lane *lane)
 	if (d == NULL)
 		return;
 	if (destination == NULL) {
-		destination = turns_add(d->turns, lane);
+		destination = turns_add(d->turns, lane,
+					lane_is_failing(lane) ? TURNS_TROUBLED :
+								TURNS_NEW);
 		lane_set_user(lane, destination);
 	}
 	turns_ready(d->turns, destination, true);

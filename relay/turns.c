@@ -1,6 +1,6 @@
 /*
- * Two rings of destinations, one for those in trouble.  In a ring stands
- * who has something to give and is below its pace.
+ * A ring of destinations for each repute.  In a ring stands who has
+ * something to give and is below its pace.
  */
 #include "relay/turns.h"
 
@@ -8,32 +8,34 @@
 
 #include "conf/bytes.h"
 
+enum { REPUTES = TURNS_TROUBLED + 1 };
+
 struct destination {
 	struct lane *lane;
 	unsigned pace, active;
 	unsigned credit; /* successes since the pace last rose */
-	bool is_ready, is_removed, is_troubled;
+	bool is_ready, is_removed;
+	enum turns_repute repute;
 	struct destination *next, *previous; /* in a ring; NULL: in none */
-	struct destination **ring;
 	struct destination *next_known, **at_known;
 };
 
 struct turns {
 	struct destination *known;
-	struct destination *fine, *troubled; /* whose turn it is */
-	bool is_troubled_next;
-	size_t slots, active, active_troubled, waiting;
+	struct destination *rings[REPUTES]; /* whose turn it is */
+	size_t active[REPUTES];
+	unsigned turn; /* of the rings */
+	size_t slots, waiting;
 	unsigned pace_max;
 };
 
 static void ring_add(struct turns *t, struct destination *dest)
 {
-	struct destination **ring = dest->is_troubled ? &t->troubled : &t->fine;
+	struct destination **ring = &t->rings[dest->repute];
 
 	if (dest->next != NULL)
 		return;
-	t->waiting += !dest->is_troubled;
-	dest->ring = ring;
+	t->waiting += dest->repute != TURNS_TROUBLED;
 	if (*ring == NULL) {
 		dest->next = dest->previous = *ring = dest;
 		return;
@@ -46,11 +48,13 @@ static void ring_add(struct turns *t, struct destination *dest)
 
 static void ring_remove(struct turns *t, struct destination *dest)
 {
+	struct destination **ring = &t->rings[dest->repute];
+
 	if (dest->next == NULL)
 		return;
-	t->waiting -= dest->ring == &t->fine;
-	if (*dest->ring == dest)
-		*dest->ring = dest->next != dest ? dest->next : NULL;
+	t->waiting -= dest->repute != TURNS_TROUBLED;
+	if (*ring == dest)
+		*ring = dest->next != dest ? dest->next : NULL;
 	dest->next->previous = dest->previous;
 	dest->previous->next = dest->next;
 	dest->next = dest->previous = NULL;
@@ -108,7 +112,8 @@ size_t turns_slots(const struct turns *t)
 
 size_t turns_active(const struct turns *t)
 {
-	return t->active;
+	return t->active[TURNS_GOOD] + t->active[TURNS_NEW] +
+	       t->active[TURNS_TROUBLED];
 }
 
 size_t turns_waiting(const struct turns *t)
@@ -116,11 +121,25 @@ size_t turns_waiting(const struct turns *t)
 	return t->waiting;
 }
 
-struct destination *turns_add(struct turns *t, struct lane *lane)
+static size_t troubled_share(const struct turns *t)
+{
+	return t->slots > 1 ? t->slots / 2 : 1;
+}
+
+size_t turns_surplus(const struct turns *t)
+{
+	size_t troubled = t->active[TURNS_TROUBLED];
+
+	return troubled > troubled_share(t) ? troubled - troubled_share(t) : 0;
+}
+
+struct destination *turns_add(struct turns *t, struct lane *lane,
+			      enum turns_repute repute)
 {
 	struct destination *dest = must_alloc(sizeof(*dest));
 
 	dest->lane = lane;
+	dest->repute = repute;
 	dest->pace = TURNS_FIRST_PACE;
 	dest->at_known = &t->known;
 	dest->next_known = t->known;
@@ -159,33 +178,41 @@ void turns_ready(struct turns *t, struct destination *dest, bool is_ready)
 	reconsider(t, dest);
 }
 
-static struct destination *take_turn(struct destination **ring)
+/* May one of that ring begin? */
+static bool may_begin(const struct turns *t, enum turns_repute repute)
 {
-	struct destination *dest = *ring;
+	size_t active = turns_active(t);
+	size_t unproven = active - t->active[TURNS_GOOD];
 
-	if (dest != NULL)
-		*ring = dest->next;
-	return dest;
+	if (t->rings[repute] == NULL || active >= t->slots)
+		return false;
+	if (repute != TURNS_GOOD && unproven >= t->slots - t->slots / 8)
+		return false;
+	return repute != TURNS_TROUBLED ||
+	       t->active[TURNS_TROUBLED] < troubled_share(t);
 }
 
 struct destination *turns_next(struct turns *t)
 {
-	size_t share = t->slots > 1 ? t->slots / 2 : 1;
-	bool may_troubled = t->troubled != NULL && t->active_troubled < share;
+	unsigned i;
 
-	if (t->active >= t->slots)
-		return NULL;
-	t->is_troubled_next = !t->is_troubled_next;
-	if (may_troubled && (t->is_troubled_next || t->fine == NULL))
-		return take_turn(&t->troubled);
-	return take_turn(&t->fine);
+	for (i = 0; i < REPUTES; i++) {
+		struct destination *dest;
+
+		t->turn = (t->turn + 1) % REPUTES;
+		if (!may_begin(t, t->turn))
+			continue;
+		dest = t->rings[t->turn];
+		t->rings[t->turn] = dest->next;
+		return dest;
+	}
+	return NULL;
 }
 
 void turns_begin(struct turns *t, struct destination *dest)
 {
-	t->active++;
+	t->active[dest->repute]++;
 	dest->active++;
-	t->active_troubled += dest->is_troubled;
 	reconsider(t, dest);
 }
 
@@ -200,31 +227,41 @@ static void adjust_pace(struct turns *t, struct destination *dest, bool is_bad)
 	}
 }
 
-static void set_trouble(struct turns *t, struct destination *dest, bool is_bad)
+static void set_repute(struct turns *t, struct destination *dest,
+		       enum turns_repute repute)
 {
-	if (dest->is_troubled == is_bad)
+	if (dest->repute == repute)
 		return;
 	/* All its trips change sides, and so does its place. */
 	ring_remove(t, dest);
-	dest->is_troubled = is_bad;
-	if (is_bad)
-		t->active_troubled += dest->active;
-	else
-		t->active_troubled -= dest->active;
+	t->active[dest->repute] -= dest->active;
+	dest->repute = repute;
+	t->active[repute] += dest->active;
+}
+
+enum turns_repute turns_repute(const struct destination *dest)
+{
+	return dest->repute;
+}
+
+void turns_suspect(struct turns *t, struct destination *dest)
+{
+	set_repute(t, dest, TURNS_TROUBLED);
+	reconsider(t, dest);
 }
 
 void turns_end(struct turns *t, struct destination *dest, enum turns_end how)
 {
-	t->active--;
+	t->active[dest->repute]--;
 	dest->active--;
-	t->active_troubled -= dest->is_troubled;
 	if (dest->is_removed) {
 		if (dest->active == 0)
 			forget(dest);
 		return;
 	}
 	if (how != TURNS_UNDECIDED) {
-		set_trouble(t, dest, how == TURNS_HOST_BAD);
+		set_repute(t, dest, how == TURNS_HOST_BAD ? TURNS_TROUBLED :
+							    TURNS_GOOD);
 		adjust_pace(t, dest, how == TURNS_HOST_BAD);
 	}
 	reconsider(t, dest);

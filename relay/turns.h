@@ -1,8 +1,9 @@
 /*
  * Whose turn it is: destinations that have something to give take turns,
  * one trip a turn, each within its own pace, all within the slots there
- * are.  Those whose last trip found their host in trouble stand in a line
- * of their own and get half of the slots at most.  Pure.
+ * are.  They stand in three lines: those whose last trip went well may take
+ * any slot; those not known yet leave an eighth to the former; those that
+ * are in trouble get half of the slots at most.  Pure.
  */
 #ifndef RELAY_TURNS_H
 #define RELAY_TURNS_H
@@ -24,8 +25,18 @@ size_t turns_slots(const struct turns *turns);
 size_t turns_active(const struct turns *turns);
 /* Destinations out of trouble that wait for a slot. */
 size_t turns_waiting(const struct turns *turns);
+/* Trips to destinations in trouble beyond the half that is theirs: they were
+ * begun before it was seen. */
+size_t turns_surplus(const struct turns *turns);
 
-struct destination *turns_add(struct turns *turns, struct lane *lane);
+enum turns_repute { TURNS_GOOD, TURNS_NEW, TURNS_TROUBLED };
+
+/* `repute`: what is known of it from before. */
+struct destination *turns_add(struct turns *turns, struct lane *lane,
+			      enum turns_repute repute);
+enum turns_repute turns_repute(const struct destination *destination);
+/* Its trips do not get on: it is in trouble until one goes well. */
+void turns_suspect(struct turns *turns, struct destination *destination);
 /* The lane is no more; its trips on their way still end. */
 void turns_remove(struct turns *turns, struct destination *destination);
 struct lane *turns_lane(const struct destination *destination);

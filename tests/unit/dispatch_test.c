@@ -335,31 +335,75 @@ static void a_new_destination_gets_two_at_once(void **state)
 	field_expect(f, DELIVERED, 8, 5);
 }
 
-static void hosts_that_hang_do_not_keep_others_waiting(void **state)
+/* So many domains whose host says nothing, and two good ones. */
+static void begin_with_hanging(struct field *f, size_t count, unsigned slots)
 {
-	struct field *f = *state;
-	char to[64];
+	char domain[64];
 	size_t i;
 
 	f->sinks[0].greeting = NULL;
-	for (i = 0; i < 10; i++) {
-		snprintf(to, sizeof(to), "hang%zu.test", i);
-		field_gateway(f, field_policy(f, to, TLS_MAY), &f->sinks[0]);
+	for (i = 0; i < count; i++) {
+		snprintf(domain, sizeof(domain), "hang%zu.test", i);
+		field_gateway(f, field_policy(f, domain, TLS_MAY),
+			      &f->sinks[0]);
 	}
 	field_gateway(f, field_policy(f, "good.test", TLS_MAY), &f->sinks[1]);
+	field_gateway(f, field_policy(f, "new.test", TLS_MAY), &f->sinks[2]);
 	field_begin(f);
-	f->rig.conf.max_outbound = 10;
+	f->rig.conf.max_outbound = slots;
 	dispatch_configure(f->dispatch, &f->rig.conf);
-	for (i = 0; i < 10; i++) {
+}
+
+static void send_to_hanging(struct field *f, size_t count)
+{
+	char to[64];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
 		snprintf(to, sizeof(to), "one@hang%zu.test", i);
 		field_send(f, to);
 	}
+}
+
+static void hosts_that_hang_do_not_keep_others_waiting(void **state)
+{
+	struct field *f = *state;
+
+	begin_with_hanging(f, 30, 16);
 	field_send(f, "one@good.test");
-	field_expect(f, DELIVERED, 1, 8);
-	assert_true(f->sinks[0].peak <= 10);
-	/* the next one finds a free slot */
+	field_expect(f, DELIVERED, 1, 5);
+	send_to_hanging(f, 30);
+	/* There is a slot for whom all is well with, at once ... */
 	field_send(f, "two@good.test");
-	field_expect(f, DELIVERED, 2, 1);
+	field_expect(f, DELIVERED, 2, 0.3);
+	/* ... and for one that was never met, after a moment. */
+	rig_run(&f->rig, 1);
+	field_send(f, "one@new.test");
+	field_expect(f, DELIVERED, 3, 1);
+	assert_true(dispatch_active(f->dispatch) <= 16);
+	/* Nothing was deferred for it. */
+	assert_int_equal(field_count(f, DEFERRED), 0);
+}
+
+/* What was given back comes to its turn, and is then waited for, however
+ * many others come and go. */
+static void hosts_that_hesitate_are_served_in_the_end(void **state)
+{
+	struct field *f = *state;
+	uint64_t sent = 0;
+	int i;
+
+	begin_with_hanging(f, 16, 8);
+	send_to_hanging(f, 16);
+	rig_run(&f->rig, 1);
+	assert_true(f->sinks[0].connections > 8);
+	for (i = 0; i < 5; i++) {
+		field_send(f, "one@good.test");
+		field_expect(f, DELIVERED, ++sent, 5);
+	}
+	sink_greet(&f->sinks[0], "220 at last\r\n");
+	field_expect(f, DELIVERED, sent + 16, 5);
+	assert_int_equal(field_count(f, DEFERRED), 0);
 }
 
 static void a_stop_gives_back_what_is_untouched(void **state)
@@ -427,6 +471,7 @@ int main(void)
 		CASE(large_bodies_pass_whole),
 		CASE(a_new_destination_gets_two_at_once),
 		CASE(hosts_that_hang_do_not_keep_others_waiting),
+		CASE(hosts_that_hesitate_are_served_in_the_end),
 		CASE(a_stop_gives_back_what_is_untouched),
 		CASE(a_stop_takes_nothing_new),
 	};

@@ -224,6 +224,15 @@ void sink_release(struct sink *s)
 	}
 }
 
+void sink_greet(struct sink *s, const char *greeting)
+{
+	struct guest *g;
+
+	s->greeting = greeting;
+	for (g = s->guests; g != NULL; g = g->next)
+		say(g, greeting);
+}
+
 void sink_close(struct sink *s)
 {
 	ev_io *watcher = s->listening;

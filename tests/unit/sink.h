@@ -32,6 +32,8 @@ struct sink {
 /* Listens on 127.0.0.1 at a port of the kernel's choice. */
 void sink_open(struct sink *sink, struct ev_loop *loop);
 void sink_release(struct sink *sink);
+/* At last, to those who wait for a greeting, and from now on. */
+void sink_greet(struct sink *sink, const char *greeting);
 void sink_close(struct sink *sink);
 
 #endif

@@ -45,7 +45,7 @@ static void destinations_take_turns(void **state)
 	(void)state;
 	turns_limit(t, 10, 20);
 	for (i = 0; i < 3; i++) {
-		d[i] = turns_add(t, lane(i));
+		d[i] = turns_add(t, lane(i), TURNS_NEW);
 		turns_ready(t, d[i], true);
 	}
 	assert_int_equal(turns_waiting(t), 3);
@@ -65,7 +65,7 @@ static void destinations_take_turns(void **state)
 static void pace_grows_with_success_and_halves_with_trouble(void **state)
 {
 	struct turns *t = turns_new();
-	struct destination *d = turns_add(t, lane(0));
+	struct destination *d = turns_add(t, lane(0), TURNS_NEW);
 	unsigned i, n = 0;
 
 	(void)state;
@@ -97,7 +97,7 @@ static void trouble_gets_half_of_the_slots(void **state)
 	(void)state;
 	turns_limit(t, 8, 20);
 	for (i = 0; i < 20; i++) {
-		d[i] = turns_add(t, lane(i));
+		d[i] = turns_add(t, lane(i), TURNS_NEW);
 		turns_ready(t, d[i], true);
 		turns_begin(t, d[i]);
 		turns_end(t, d[i], TURNS_HOST_BAD);
@@ -107,15 +107,74 @@ static void trouble_gets_half_of_the_slots(void **state)
 	assert_int_equal(n, 4);
 	assert_int_equal(turns_waiting(t), 0);
 	/* a good one finds room */
-	turns_ready(t, turns_add(t, lane(30)), true);
+	turns_ready(t, turns_add(t, lane(30), TURNS_NEW), true);
 	assert_int_equal(next(t), 30);
+	turns_free(t);
+}
+
+static void an_eighth_is_kept_for_those_that_went_well(void **state)
+{
+	struct turns *t = turns_new();
+	struct destination *good = turns_add(t, lane(40), TURNS_NEW);
+	size_t i, n = 0;
+
+	(void)state;
+	turns_limit(t, 16, 20);
+	turns_begin(t, good);
+	turns_end(t, good, TURNS_WENT_WELL);
+	assert_int_equal(turns_repute(good), TURNS_GOOD);
+	for (i = 0; i < 20; i++)
+		turns_ready(t, turns_add(t, lane(i), TURNS_NEW), true);
+	while (next(t) < 20)
+		n++;
+	assert_int_equal(n, 14);
+	turns_ready(t, good, true);
+	assert_int_equal(next(t), 40);
+	assert_int_equal(next(t), 40);
+	assert_int_equal(next(t), 99);
+	assert_int_equal(turns_active(t), 16);
+	turns_free(t);
+}
+
+static void who_hesitates_may_be_too_many(void **state)
+{
+	struct turns *t = turns_new();
+	struct destination *d[8];
+	size_t i;
+
+	(void)state;
+	turns_limit(t, 8, 1);
+	for (i = 0; i < 8; i++) {
+		d[i] = turns_add(t, lane(i), TURNS_NEW);
+		turns_ready(t, d[i], true);
+	}
+	for (i = 0; i < 7; i++)
+		assert_int_equal(next(t), i);
+	assert_int_equal(next(t), 99);
+	assert_int_equal(turns_waiting(t), 1);
+	for (i = 0; i < 7; i++)
+		turns_suspect(t, d[i]);
+	assert_int_equal(turns_surplus(t), 3);
+	/* one gives way; the one that waits comes before it */
+	turns_end(t, d[0], TURNS_UNDECIDED);
+	turns_ready(t, d[0], true);
+	assert_int_equal(next(t), 7);
+	assert_int_equal(next(t), 99);
+	/* it goes on as soon as trouble has less than its half */
+	for (i = 1; i < 4; i++)
+		turns_end(t, d[i], TURNS_WENT_WELL);
+	assert_int_equal(turns_surplus(t), 0);
+	turns_end(t, d[4], TURNS_WENT_WELL);
+	for (i = 1; i < 5; i++)
+		turns_ready(t, d[i], false);
+	assert_int_equal(next(t), 0);
 	turns_free(t);
 }
 
 static void one_slot_serves_trouble_too(void **state)
 {
 	struct turns *t = turns_new();
-	struct destination *d = turns_add(t, lane(0));
+	struct destination *d = turns_add(t, lane(0), TURNS_NEW);
 
 	(void)state;
 	turns_ready(t, d, true);
@@ -128,7 +187,7 @@ static void one_slot_serves_trouble_too(void **state)
 static void a_lane_that_is_gone_ends_its_trips(void **state)
 {
 	struct turns *t = turns_new();
-	struct destination *d = turns_add(t, lane(0));
+	struct destination *d = turns_add(t, lane(0), TURNS_NEW);
 
 	(void)state;
 	turns_limit(t, 4, 4);
@@ -266,6 +325,8 @@ int main(void)
 		cmocka_unit_test(
 			pace_grows_with_success_and_halves_with_trouble),
 		cmocka_unit_test(trouble_gets_half_of_the_slots),
+		cmocka_unit_test(an_eighth_is_kept_for_those_that_went_well),
+		cmocka_unit_test(who_hesitates_may_be_too_many),
 		cmocka_unit_test(one_slot_serves_trouble_too),
 		cmocka_unit_test(a_lane_that_is_gone_ends_its_trips),
 		cmocka_unit_test(bad_hosts_are_remembered_for_longer_each_time),
