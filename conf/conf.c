@@ -292,19 +292,8 @@ static void clear_arrays(struct conf *conf)
 		free(conf->zones[i].servers);
 		blob_clear(&conf->zones[i].anchor);
 	}
-	for (size_t i = 0; i < conf->lab_count; i++) {
-		struct lab *lab = &conf->labs[i];
-
-		for (size_t n = 0; n < lab->gateway_count; n++) {
-			free(lab->gateways[n].name);
-			listener_clear(&lab->gateways[n].listener);
-			certificate_clear(&lab->gateways[n].certificate);
-		}
-		free(lab->gateways);
-		free(lab->title);
-		free(lab->where);
-		free(lab->store);
-	}
+	for (size_t i = 0; i < conf->lab_count; i++)
+		lab_clear(&conf->labs[i]);
 }
 
 void conf_free(struct conf *conf)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "conf/error.h"
+#include "conf/fault.h"
 #include "conf/log.h"
 #include "conf/net.h"
 
@@ -107,16 +108,30 @@ struct listener {
 
 /* One gateway that the lab plays. */
 struct lab_gateway {
-	char *name;
+	char *name;             /* canonical; its title as written is folded */
+	char *where;
 	struct listener listener;
+	uint16_t preference;    /* of its MX records; 10, 20, ... in order */
+	struct strings names;   /* canonical; what its certificate bears, the
+				 * CN first; never none: the lab's first
+				 * gateway's name */
 	struct certificate certificate; /* chain, key; title NULL when none:
-					 * then a self-signed one is made */
+					 * then the lab's CA issues one */
+	struct fault *faults;   /* fault.h */
+	size_t fault_count;
 };
 
 struct lab {
 	char *title;
 	char *where;
-	char *store;            /* folder for what arrives */
+	struct strings domains; /* canonical; what its DNS answers for */
+	char *ca;               /* the intermediate's CN; never NULL */
+	struct net_address dns; /* family 0: no DNS */
+	struct net_address http; /* family 0: no page */
+	char *store;            /* folder of what arrives, and of what the lab
+				 * makes */
+	struct fault *faults;   /* of its DNS */
+	size_t fault_count;
 	struct lab_gateway *gateways;
 	size_t gateway_count;
 };

@@ -1,5 +1,5 @@
 /*
- * Certificates, listeners, zones and labs.
+ * Certificates, listeners and zones.
  */
 #include "conf/sections.h"
 
@@ -10,7 +10,7 @@
 
 enum { PORT_DNS = 53 };
 
-static const struct choice listen_levels[] = {
+const struct choice listen_levels[] = {
 	{ "none",     LISTEN_NONE     },
 	{ "may",      LISTEN_MAY      },
 	{ "required", LISTEN_REQUIRED },
@@ -23,8 +23,6 @@ static const struct choice listen_levels[] = {
 #define ZONE(member, count)                  \
 	.at = offsetof(struct zone, member), \
 	.count_at = offsetof(struct zone, count)
-#define LAB(member) .at = offsetof(struct lab, member)
-#define LAB_GATEWAY(member) .at = offsetof(struct lab_gateway, member)
 
 static const struct option certificate_options[] = {
 	{ "chain", set_file, CERTIFICATE(chain) },
@@ -63,32 +61,12 @@ static const struct option zone_options[] = {
 	{ .name = NULL },
 };
 
-static option_set set_listen;
-
-static const struct option lab_options[] = {
-	{ "store", set_path, LAB(store) },
-	{ .name = NULL },
-};
-
-static const struct option gateway_options[] = {
-	{ "listen", set_listen, LAB_GATEWAY(listener) },
-	{ "tls",    set_choice, LAB_GATEWAY(listener.tls), .by_default = "may",
-	  .choices = listen_levels },
-	{ "chain",  set_file,	LAB_GATEWAY(certificate.chain) },
-	{ "key",    set_file,	LAB_GATEWAY(certificate.key) },
-	{ .name = NULL },
-};
-
 static const struct grammar *const none[] = { NULL };
-static const struct grammar gateway_grammar = { "gateway", gateway_options,
-						none };
-static const struct grammar *const in_lab[] = { &gateway_grammar, NULL };
 
 const struct grammar certificate_grammar = { "certificate",
 					     certificate_options, none };
 const struct grammar listen_grammar = { "listen", listen_options, none };
 const struct grammar zone_grammar = { "zone", zone_options, none };
-const struct grammar lab_grammar = { "lab", lab_options, in_lab };
 
 size_t sections_count(const struct section *root, const char *kind)
 {
@@ -111,7 +89,7 @@ const struct section *sections_next(const struct section *root,
 	return NULL;
 }
 
-static int check_pair(struct reading *r, const struct section *section,
+int certificate_check(struct reading *r, const struct section *section,
 		      const struct certificate *certificate)
 {
 	bool has_chain = certificate->chain.path, has_key =
@@ -139,7 +117,7 @@ int certificates_read(struct reading *r, const struct section *root)
 		certificate->where = place_text(section->at);
 		if (options_apply(r, certificate_options, section,
 				  certificate) ||
-		    check_pair(r, section, certificate))
+		    certificate_check(r, section, certificate))
 			return -1;
 		if (!certificate->chain.path)
 			return option_fault(r, section->at, "certificate "
@@ -158,8 +136,8 @@ void certificate_clear(struct certificate *certificate)
 }
 
 /* ":25" opens IPv4 and IPv6, each on its own socket. */
-static int parse_listen(struct reading *r, struct place at, const char *text,
-			struct listener *out)
+int listener_parse(struct reading *r, struct place at, const char *text,
+		   struct listener *out)
 {
 	struct view host, all = view_of(text);
 	struct net_address address;
@@ -200,7 +178,7 @@ static int read_listener(struct reading *r, const struct section *section,
 			 struct listener *out)
 {
 	struct listener_words words = { .certificate = NULL };
-	int rc = parse_listen(r, section->at, section->title, &words.listener);
+	int rc = listener_parse(r, section->at, section->title, &words.listener);
 
 	if (!rc)
 		rc = options_apply(r, listen_options, section, &words);
@@ -319,66 +297,6 @@ int zones_read(struct reading *r, const struct section *root)
 				return option_fault(r, section->at, "zone "
 						    "\"%s\" was given before; "
 						    "give it once", name);
-	}
-	return 0;
-}
-
-static int set_listen(struct reading *r, const struct option *option,
-		      const struct setting *setting, void *base)
-{
-	const struct word *word = option_word(r, option, setting);
-	struct lab_gateway *gateway = base;
-
-	return word ? parse_listen(r, word->at, word->text,
-				   &gateway->listener) : -1;
-}
-
-static int read_gateway(struct reading *r, const struct section *section,
-			struct lab_gateway *gateway)
-{
-	gateway->name = must_strdup(section->title);
-	if (options_apply(r, gateway_options, section, gateway) ||
-	    check_pair(r, section, &gateway->certificate))
-		return -1;
-	if (!gateway->listener.title)
-		return option_fault(r, section->at, "gateway \"%s\" has no "
-				    "listen; write listen = \"127.0.0.1:0\"",
-				    section->title);
-	if (gateway->certificate.chain.path) {
-		gateway->certificate.title = must_strdup(section->title);
-		gateway->certificate.where = place_text(section->at);
-		gateway->listener.certificate = &gateway->certificate;
-	}
-	return 0;
-}
-
-int labs_read(struct reading *r, const struct section *root)
-{
-	struct conf *conf = r->conf;
-	const struct section *section, *inner;
-	size_t at = 0;
-
-	conf->labs = must_alloc(sections_count(root, "lab") *
-				sizeof(*conf->labs));
-	while ((section = sections_next(root, "lab", &at))) {
-		struct lab *lab = &conf->labs[conf->lab_count++];
-		size_t inner_at = 0;
-
-		lab->title = must_strdup(section->title);
-		lab->where = place_text(section->at);
-		lab->gateways = must_alloc(sections_count(section, "gateway") *
-					   sizeof(*lab->gateways));
-		if (options_apply(r, lab_options, section, lab))
-			return -1;
-		while ((inner = sections_next(section, "gateway", &inner_at)))
-			if (read_gateway(r, inner,
-					 &lab->gateways[lab->gateway_count++]))
-				return -1;
-		if (!lab->store || !lab->gateway_count)
-			return option_fault(r, section->at, "lab \"%s\" needs "
-					    "store = FOLDER and a gateway "
-					    "\"NAME\" { ... }",
-					    section->title);
 	}
 	return 0;
 }

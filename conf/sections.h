@@ -29,6 +29,16 @@ int policy_check(struct reading *r, const struct section *section,
 const struct certificate *certificate_find(const struct conf *conf,
 					   const char *title);
 
+/* chain and key go together. */
+int certificate_check(struct reading *r, const struct section *section,
+		      const struct certificate *certificate);
+/* ADDRESS:PORT or :PORT into title, where and addresses. */
+int listener_parse(struct reading *r, struct place at, const char *text,
+		   struct listener *out);
+/* The words of `tls` of a listener. */
+extern const struct choice listen_levels[];
+
+void lab_clear(struct lab *lab);
 void policy_clear(struct policy *policy);
 void certificate_clear(struct certificate *certificate);
 void listener_clear(struct listener *listener);
