@@ -71,6 +71,18 @@ void command_parse(struct view line, struct command *out)
 			out->verb = verbs[i].verb;
 }
 
+struct view command_shown(struct view line, enum verb verb, bool *hides)
+{
+	if (verb == VERB_ABSENT &&
+	    view_starts_fold(view_trim(line), VIEW("AUTH"))) {
+		*hides = true;
+		return VIEW("AUTH (withheld)");
+	}
+	if (verb != VERB_UNKNOWN)
+		*hides = false;
+	return *hides ? VIEW("(withheld)") : line;
+}
+
 size_t command_max(enum verb verb)
 {
 	if (verb == VERB_MAIL)

@@ -48,6 +48,12 @@ struct command {
 };
 
 void command_parse(struct view line, struct command *out);
+/*
+ * What of a command may be logged or shown: not the credentials behind
+ * AUTH, nor a line that is no command after it.  *hides is the session's,
+ * false at first.
+ */
+struct view command_shown(struct view line, enum verb verb, bool *hides);
 /* The longest line that this verb may have, CRLF included. */
 size_t command_max(enum verb verb);
 

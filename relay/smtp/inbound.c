@@ -188,6 +188,7 @@ static enum inbound_want step_command(struct inbound *s, struct view input,
 		return want(s);
 	}
 	command_parse(line, &command);
+	s->command = command_shown(line, command.verb, &s->hides);
 	if (verdict == LINE_LONG || line.len + 2 > command_max(command.verb)) {
 		inbound_refuse(s, &inbound_too_long);
 		return settle(s);

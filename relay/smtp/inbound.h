@@ -95,8 +95,8 @@ bool inbound_in_handshake(const struct inbound *s);
 unsigned inbound_progress(const struct inbound *s);
 
 /* Of the last call: the command that was refused by a 5xx or by policy, as
- * it came (borrowed from the input); its answer is the last line in `out`.
- * False when nothing was refused. */
+ * it may be shown (borrowed from the input); its answer is the last line in
+ * `out`.  False when nothing was refused. */
 bool inbound_refused(const struct inbound *s, struct view *command);
 
 /* For the log, while a transaction is open. */

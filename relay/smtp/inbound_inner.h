@@ -35,7 +35,7 @@ struct inbound {
 	char *helo;                    /* NULL: not said */
 	struct transaction *t;         /* NULL: none */
 	struct view body;
-	struct view command;           /* of this step */
+	struct view command;           /* of this step, as it may be shown */
 	struct line_reader line;
 	const struct answer *late;     /* for SKIP */
 	uint64_t skip;
@@ -46,6 +46,7 @@ struct inbound {
 	bool is_refused;               /* in this step */
 	bool drops_message;            /* the carrier is to be told */
 	bool bytes_behind;             /* input behind this command */
+	bool hides;                    /* for command_shown() */
 	char id[MESSAGE_ID_LEN + 1];   /* of the message in COMMIT */
 };
 

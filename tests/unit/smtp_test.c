@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "relay/admit.h"
+#include "relay/smtp/command.h"
 #include "relay/smtp/data.h"
 #include "relay/smtp/ext.h"
 #include "relay/smtp/header.h"
@@ -51,6 +52,36 @@ static void lines_are_cut_at_crlf_alone(void **state)
 					   &used), rows[i].verdict);
 		assert_int_equal(used, rows[i].used);
 		assert_int_equal(text.len, rows[i].len);
+	}
+}
+
+static void credentials_are_never_shown(void **state)
+{
+	const struct {
+		const char *line, *shown;
+	} rows[] = {
+		{ "AUTH", "AUTH (withheld)" },
+		{ " auth PLAIN AGEAYg==", "AUTH (withheld)" },
+		{ "YWJj", "(withheld)" },
+		{ "", "(withheld)" },
+		{ "expn x", "expn x" },
+		{ "YWJj", "YWJj" },
+		{ "AUTH\tLOGIN YQ==", "AUTH (withheld)" },
+		{ "Yg==", "(withheld)" },
+		{ "MAIL FROM:<auth@b.example>", "MAIL FROM:<auth@b.example>" },
+		{ "AUTHORS", "AUTHORS" },
+	};
+	bool hides = false;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct view line = view_of(rows[i].line);
+		struct command command;
+
+		command_parse(line, &command);
+		assert_true(view_equal(
+			command_shown(line, command.verb, &hides),
+			view_of(rows[i].shown)));
 	}
 }
 
@@ -252,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_cut_at_crlf_alone),
+		cmocka_unit_test(credentials_are_never_shown),
 		cmocka_unit_test(endless_line_is_bounded),
 		cmocka_unit_test(extensions_are_learnt),
 		cmocka_unit_test(extensions_are_offered),
