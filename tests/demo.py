@@ -26,6 +26,7 @@ import ca                                               # noqa: E402
 import dnslab                                           # noqa: E402
 import processes                                        # noqa: E402
 import relay as relays                                  # noqa: E402
+from ports import free_port                               # noqa: E402
 
 NAMES = ("mx5.de.tuv.com", "mx6.de.tuv.com")
 # Where the gateways are found, and where the lab plays them behind a wire
@@ -180,7 +181,7 @@ class Demo:
         self.authority = ca.Authority(folder + "/ca")
         self.good = self.authority.sort("good")
         self.wrong = self.authority.sort("wrong-name")
-        self.port = self.free_port()
+        self.port = free_port()
         dns = dnslab.Spoiler(addresses)
         self.closing.append(dns.close)
         self.taps = [Tap(FRONT[name], BEHIND[name], self.port)
@@ -190,18 +191,6 @@ class Demo:
         self.closing.append(self.lab.stop)
         self.relay = self.configure_relay(dns)
         self.closing.append(self.relay.stop)
-
-    @staticmethod
-    def free_port():
-        while True:
-            with socket.create_server(("127.0.5.5", 0)) as probe:
-                port = probe.getsockname()[1]
-            try:
-                for host in (*FRONT.values(), *BEHIND.values()):
-                    socket.create_server((host, port)).close()
-                return port
-            except OSError:
-                continue
 
     def configure_relay(self, dns):
         made = relays.Relay(self.folder + "/relay")

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 import processes                                        # noqa: E402
 from client import Client, Closed                       # noqa: E402
 from harness import case, case_for, equal, run          # noqa: E402
-from postfix import free_port                           # noqa: E402
+from ports import free_port                             # noqa: E402
 from relay import Relay                                 # noqa: E402
 
 KILLS = 50 if os.environ.get("CRASH") != "all" else 500

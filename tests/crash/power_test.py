@@ -12,6 +12,7 @@ Three disks for each prefix: `kept` has all writes, the last one torn at a
 sector; `lost` only what was synced; `mixed` a random choice of what was not,
 with the last one torn. A name that its folder was never synced for may be
 missing, too. `make test` takes some prefixes, `make crash` all of them."""
+import fcntl
 import os
 import pathlib
 import random
@@ -203,7 +204,9 @@ def record(lab, book):
         book.send(title, seconds=10)
     equal(book.settle(10), [])
     book.send("three", ("later", "ok"))
-    relay.kill()
+    with open(log, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)    # no change without its record
+        relay.kill()
     relay.start()
     book.send("four", ("large", "bad"))
     equal(book.settle(10), [])

@@ -6,6 +6,9 @@
  *
  *   u32 length of path  u32 length of data  u64 offset  u32 kind  u32 durable
  *   path  data
+ *
+ * The call and its record are made under a lock on POWERLOG.  Whoever takes it
+ * before killing the relay leaves no change without its record.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -33,7 +37,48 @@ static void *next(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
+static void fail(void)
+{
+	static const char text[] = "powerlog: cannot write\n";
+
+	syscall(SYS_write, STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
 /* Opened each time: some processes close all that they do not know. */
+static int open_log(const char *log)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, log,
+			      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		fail();
+	return fd;
+}
+
+static int lock(void)
+{
+	const char *log = getenv("POWERLOG");
+	int saved = errno, fd;
+
+	if (!log)
+		return -1;
+	fd = open_log(log);
+	while (flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	errno = saved;
+	return fd;
+}
+
+static void unlock(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		syscall(SYS_close, fd);
+	errno = saved;
+}
+
 static void put(int kind, const char *path, uint64_t offset, int is_durable,
 		struct iovec data)
 {
@@ -54,16 +99,10 @@ static void put(int kind, const char *path, uint64_t offset, int is_durable,
 
 	if (!root || !log || strncmp(path, root, strlen(root)))
 		return;
-	fd = (int)syscall(SYS_openat, AT_FDCWD, log,
-			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd < 0 || syscall(SYS_writev, fd, parts, 3) !=
-			      (long)(sizeof(event) + event.path_len +
-				     event.data_len)) {
-		static const char text[] = "powerlog: cannot write\n";
-
-		syscall(SYS_write, STDERR_FILENO, text, sizeof(text) - 1);
-		_exit(1);
-	}
+	fd = open_log(log);
+	if (syscall(SYS_writev, fd, parts, 3) !=
+	    (long)(sizeof(event) + event.path_len + event.data_len))
+		fail();
 	syscall(SYS_close, fd);
 	errno = saved;
 }
@@ -109,11 +148,15 @@ static int opened(int fd, int flags)
 			(int (*)(const char *, int, ...))next(#name);    \
 		va_list arguments;                                       \
 		mode_t mode;                                             \
+		int held = flags & (O_CREAT | O_TRUNC) ? lock() : -1;    \
+		int fd;                                                  \
                                                                          \
 		va_start(arguments, flags);                              \
 		mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;  \
 		va_end(arguments);                                       \
-		return opened(call(path, flags, mode), flags);           \
+		fd = opened(call(path, flags, mode), flags);             \
+		unlock(held);                                            \
+		return fd;                                               \
 	}
 OPEN(open)
 OPEN(open64)
@@ -122,30 +165,33 @@ int mkdir(const char *path, mode_t mode)
 {
 	int (*call)(const char *, mode_t) =
 		(int (*)(const char *, mode_t))next("mkdir");
-	int rc = call(path, mode);
+	int held = lock(), rc = call(path, mode);
 
 	if (!rc)
 		put('M', path, 0, 0, nothing);
+	unlock(held);
 	return rc;
 }
 
 int unlink(const char *path)
 {
 	int (*call)(const char *) = (int (*)(const char *))next("unlink");
-	int rc = call(path);
+	int held = lock(), rc = call(path);
 
 	if (!rc)
 		put('U', path, 0, 0, nothing);
+	unlock(held);
 	return rc;
 }
 
 int rmdir(const char *path)
 {
 	int (*call)(const char *) = (int (*)(const char *))next("rmdir");
-	int rc = call(path);
+	int held = lock(), rc = call(path);
 
 	if (!rc)
 		put('U', path, 0, 0, nothing);
+	unlock(held);
 	return rc;
 }
 
@@ -153,10 +199,11 @@ int rename(const char *from, const char *to)
 {
 	int (*call)(const char *, const char *) =
 		(int (*)(const char *, const char *))next("rename");
-	int rc = call(from, to);
+	int held = lock(), rc = call(from, to);
 
 	if (!rc)
 		put('N', from, 0, 0, bytes(to, strlen(to)));
+	unlock(held);
 	return rc;
 }
 
@@ -164,16 +211,18 @@ int rename(const char *from, const char *to)
 
 #define PWRITE(name, offset_type)                                        \
 	ssize_t name(int fd, const void *at, size_t len, offset_type off); \
-	ssize_t name(int fd, const void *at, size_t len, offset_type off)  \
+	ssize_t name(int fd, const void *at, size_t len, offset_type off) \
 	{                                                                \
-		ssize_t (*call)(int, const void *, size_t, offset_type) =  \
+		ssize_t (*call)(int, const void *, size_t, offset_type) = \
 			(ssize_t (*)(int, const void *, size_t,          \
 				     offset_type))next(#name);           \
+		int held = lock();                                       \
 		ssize_t n = call(fd, at, len, off);                      \
                                                                          \
 		if (n > 0)                                               \
 			put_fd('W', fd, (uint64_t)off,                   \
 			       bytes(at, (size_t)n));                    \
+		unlock(held);                                            \
 		return n;                                                \
 	}
 PWRITE(pwrite, off_t)
@@ -189,9 +238,11 @@ PWRITE(pwrite64, off64_t)
 				offset_type) =                           \
 			(ssize_t (*)(int, const struct iovec *, int,     \
 				     offset_type))next(#name);           \
+		int held = lock();                                       \
 		ssize_t n = call(fd, parts, count, off);                 \
                                                                          \
 		put_parts(fd, parts, n, (uint64_t)off);                  \
+		unlock(held);                                            \
 		return n;                                                \
 	}
 
@@ -224,12 +275,14 @@ ssize_t write(int fd, const void *at, size_t len)
 		(ssize_t (*)(int, const void *, size_t))next("write");
 	int saved = errno;
 	off_t offset = lseek(fd, 0, SEEK_CUR);
+	int held = offset >= 0 ? lock() : -1;
 	ssize_t n;
 
 	errno = saved;
 	n = call(fd, at, len);
 	if (n > 0 && offset >= 0)
 		put_fd('W', fd, (uint64_t)offset, bytes(at, (size_t)n));
+	unlock(held);
 	return n;
 }
 
@@ -239,12 +292,14 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 		(ssize_t (*)(int, const struct iovec *, int))next("writev");
 	int saved = errno;
 	off_t offset = lseek(fd, 0, SEEK_CUR);
+	int held = offset >= 0 ? lock() : -1;
 	ssize_t n;
 
 	errno = saved;
 	n = call(fd, parts, count);
 	if (n > 0 && offset >= 0)
 		put_parts(fd, parts, n, (uint64_t)offset);
+	unlock(held);
 	return n;
 }
 
@@ -253,10 +308,11 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
 	{                                                                \
 		int (*call)(int, offset_type) =                          \
 			(int (*)(int, offset_type))next(#name);          \
-		int rc = call(fd, size);                                 \
+		int held = lock(), rc = call(fd, size);                  \
                                                                          \
 		if (!rc)                                                 \
 			put_fd('T', fd, (uint64_t)size, nothing);        \
+		unlock(held);                                            \
 		return rc;                                               \
 	}
 TRUNCATE(ftruncate, off_t)
@@ -269,10 +325,11 @@ TRUNCATE(ftruncate64, off64_t)
 		int (*call)(int, offset_type, offset_type) =             \
 			(int (*)(int, offset_type, offset_type))         \
 				next(#name);                             \
-		int rc = call(fd, from, len);                            \
+		int held = lock(), rc = call(fd, from, len);             \
                                                                          \
 		if (!rc)                                                 \
-			put_fd('A', fd, (uint64_t)(from + len), nothing);  \
+			put_fd('A', fd, (uint64_t)(from + len), nothing); \
+		unlock(held);                                            \
 		return rc;                                               \
 	}
 ALLOCATE(posix_fallocate, off_t)
@@ -282,10 +339,11 @@ ALLOCATE(posix_fallocate64, off64_t)
 	int name(int fd)                                                 \
 	{                                                                \
 		int (*call)(int) = (int (*)(int))next(#name);            \
-		int rc = call(fd);                                       \
+		int held = lock(), rc = call(fd);                        \
                                                                          \
 		if (!rc)                                                 \
 			put_fd('S', fd, 0, nothing);                     \
+		unlock(held);                                            \
 		return rc;                                               \
 	}
 SYNC(fsync)

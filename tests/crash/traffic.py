@@ -20,7 +20,7 @@ import time
 
 from client import Client, Closed
 from harness import equal
-from postfix import free_port
+from ports import free_port
 
 RECIPIENTS = {
     "ok": ("ok",), "later": ("later",), "bad": ("bad",),

@@ -126,7 +126,7 @@ def smtplib_sends_utf8_addresses_and_headers(lab):
     equal(got.sender, "ä@client.example")
     equal(got.recipients, ["ö@bücher.example"])
     has(got.sender_arguments.upper(), "SMTPUTF8")
-    equal(relay.find("accepted")[0].proto, "UTF8SMTP")
+    equal(relay.wait("accepted").proto, "UTF8SMTP")
 
 
 @case

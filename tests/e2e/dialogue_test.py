@@ -403,6 +403,7 @@ def a_client_that_vanishes_leaves_nothing(lab):
     time.sleep(0.2)
     relay.send("a@client.example", "b@example.net")
     sink.wait_messages(1)
+    relay.wait("accepted")
     equal(len(relay.find("accepted")), 1)
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 
 import processes
+from ports import free_port
 
 HEAD = """$ORIGIN {origin}
 $TTL 60
@@ -52,27 +53,12 @@ def tool(name, *words, folder):
     return done.stdout
 
 
-def free_port(host="127.0.0.1"):
-    """Free for UDP and TCP."""
-    for _ in range(100):
-        with socket.socket() as stream, \
-                socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            stream.bind((host, 0))
-            port = stream.getsockname()[1]
-            try:
-                datagram.bind((host, port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no port is free")
-
-
 class Zones:
     def __init__(self, folder, zones, signed=(), host="127.0.0.1",
                  expired=()):
         self.folder = folder
         self.host = host
-        self.port = free_port(host)
+        self.port = free_port()
         self.signed = signed
         self.names = tuple(zones)
         self.expired = expired

@@ -9,7 +9,7 @@ import time
 
 import dnslab
 from harness import case, case_for, equal, has, need, run
-from postfix import free_port
+from ports import free_port
 
 # A list of our own replaces the default, which ignores loopback.
 IGNORE = '{ "192.0.2.0/24" }'
@@ -20,7 +20,7 @@ class Hosts:
 
     def __init__(self, lab):
         self.lab = lab
-        self.port = free_port("127.0.0.1")
+        self.port = free_port()
         self.sinks = {}
 
     def __call__(self, last, sort=None, **options):
@@ -233,7 +233,7 @@ def we_ourselves_are_no_next_hop(lab):
 
 @case
 def our_listeners_are_known_to_be_us(lab):
-    port = free_port("127.0.0.14")
+    port = free_port()
     made = zones(lab, {"example.net": "@ MX 10 us\nus A 127.0.0.14"})
     relay = lab.relay(stub(made, "example.net"), mx_ignore=IGNORE,
                       listen=f'"127.0.0.14:{port}" {{ tls = may }}',

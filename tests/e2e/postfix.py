@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import processes
+from ports import free_port
 
 # Whole files only: the name appears when all is written.
 KEEP = "cat >{kept}/.$1.$$ && mv {kept}/.$1.$$ {kept}/$1.$$\n"
@@ -60,12 +61,6 @@ MAIN = {
     "mail_owner": "postfix",
     "setgid_group": "postdrop",
 }
-
-
-def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
 
 
 class Service:

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from harness import case, case_for, equal, has, need, run
-from postfix import free_port
+from ports import free_port
 from relay import message
 
 

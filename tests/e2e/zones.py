@@ -14,6 +14,8 @@ import subprocess
 import threading
 import time
 
+from ports import free_port
+
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 ENVIRONMENT = dict(os.environ, PATH=PATH)
 ALGORITHM = "ECDSAP256SHA256"
@@ -80,19 +82,6 @@ def make_key(folder, zone):
 def read(path):
     with open(path, encoding="ascii") as file:
         return file.read()
-
-
-def free_port(address):
-    """One that both UDP and TCP can have, chosen by the kernel."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind((address, 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
 
 
 def ask(address, port, name, kind, timeout=1):
@@ -170,7 +159,7 @@ class Nsd:
 
     def __init__(self, folder, files, *addresses):
         self.address = addresses[0] if addresses else "127.0.0.1"
-        self.port = 53 if addresses else free_port(self.address)
+        self.port = 53 if addresses else free_port()
         self.server = f"{self.address}:{self.port}"
         lines = ["server:"]
         for address in addresses or [self.address]:
