@@ -45,6 +45,7 @@ int ledger_read(struct store_txn *txn, const char *lane,
 {
 	struct key key = key_lane(lane);
 	struct view raw = { NULL, 0 };
+	bool is_absent;
 	int rc = store_get(txn, key_view(&key), &raw);
 
 	if (rc && !store_is_absent(rc))
@@ -53,11 +54,14 @@ int ledger_read(struct store_txn *txn, const char *lane,
 		return 0;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, lane, strnlen(lane, LANE_NAME_MAX));
-	if (rc)
-		return 0;
-	log_say(LOG_WARNING, "warning", "the record of lane %s does not check "
-		"out: its back-off is forgotten", lane);
-	return count_jobs(txn, lane, out);
+	is_absent = rc != 0;
+	/* For a lane that is new this finds nothing, with one seek. */
+	rc = count_jobs(txn, lane, out);
+	if (!rc && (out->jobs || !is_absent))
+		log_say(LOG_WARNING, "warning", "the record of lane %s %s: its "
+			"back-off is forgotten", lane,
+			is_absent ? "is missing" : "does not check out");
+	return rc;
 }
 
 static int put(struct store_txn *txn, const struct lane_record *record)
@@ -124,8 +128,10 @@ int ledger_leave(struct store_txn *txn, const char *lane, struct key due)
 	if (rc)
 		return store_is_absent(rc) ? 0 : rc;
 	number = number_in(value);
-	rc = store_delete(txn, key_view(&due));
-	return rc ? rc : count_out(txn, lane, number);
+	/* Counted while it is there, for the lane may have to be counted
+	 * anew. */
+	rc = count_out(txn, lane, number);
+	return rc ? rc : store_delete(txn, key_view(&due));
 }
 
 int ledger_enter(struct store_txn *txn, const char *lane, struct key due,

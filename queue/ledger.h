@@ -18,8 +18,8 @@ int ledger_enter(struct store_txn *txn, const char *lane, struct key due,
 int ledger_leave(struct store_txn *txn, const char *lane, struct key due);
 /* Everything but the counts. */
 int ledger_write(struct store_txn *txn, const struct lane_record *record);
-/* A lane's record; counted anew when it does not check out. Absent lanes
- * come out empty. */
+/* A lane's record; counted anew when it is missing or does not check out.
+ * A lane that is not there comes out empty. */
 int ledger_read(struct store_txn *txn, const char *lane,
 		struct lane_record *out);
 

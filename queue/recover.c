@@ -35,25 +35,7 @@ static int recover_clock(struct queue *queue, struct store_txn *held,
 
 /* --- lanes ----------------------------------------------------------- */
 
-static int first_due(struct store_txn *held, struct lane *lane)
-{
-	struct key from = key_lane_prefix(RECORD_DUE, lane->name);
-	struct store_cursor *cursor;
-	struct view prefix = key_view(&from), key, value;
-	struct job_key at;
-	int rc = store_walk(held, &cursor);
-
-	if (rc)
-		return rc;
-	rc = store_seek(cursor, prefix, &key, &value);
-	if (!rc && view_equal(view_first(key, prefix.len), prefix) &&
-	    !key_parse(key, &at))
-		lane->next_due = at.due;
-	store_walk_end(cursor);
-	return store_is_absent(rc) ? 0 : rc;
-}
-
-static int recover_lanes(struct queue *queue, struct store_txn *held)
+static int recover_records(struct queue *queue, struct store_txn *held)
 {
 	struct key from = key_kind(RECORD_LANE);
 	struct store_cursor *cursor;
@@ -67,19 +49,66 @@ static int recover_lanes(struct queue *queue, struct store_txn *held)
 	     rc = store_next(cursor, &key, &value)) {
 		char *name = view_string(view_from(key, 1));
 		struct lane_record record;
-		struct lane *lane = NULL;
 
 		/* Through the ledger: it counts anew what does not check
 		 * out. */
 		rc = ledger_read(held, name, &record);
-		if (!rc) {
-			lane = queue_lane(queue, name);
-			lane_from_record(lane, &record);
-			rc = first_due(held, lane);
-		}
+		if (!rc)
+			lane_from_record(queue_lane(queue, name), &record);
 		free(name);
 		if (rc)
 			break;
+	}
+	store_walk_end(cursor);
+	return store_is_absent(rc) ? 0 : rc;
+}
+
+/* A lane has jobs in held, the first of them due then.  Without a record
+ * nobody would look for them: it is made anew. */
+static int recover_dues(struct queue *queue, struct store_txn *held,
+			const struct job_key *first, struct edit *repairs)
+{
+	struct lane *lane = queue_lane(queue, first->lane);
+	struct lane_record record;
+	int rc = 0;
+
+	lane->next_due = first->due;
+	if (lane->stored[HOME_HELD])
+		return 0;
+	rc = ledger_read(held, first->lane, &record);
+	if (rc)
+		return rc;
+	lane_from_record(lane, &record);
+	edit_lane(repairs, &record);
+	return 0;
+}
+
+/* One seek for each lane: behind its first job the next lane is sought. */
+static int recover_lanes(struct queue *queue, struct store_txn *held,
+			 struct edit *repairs)
+{
+	struct key from = key_kind(RECORD_DUE);
+	struct store_cursor *cursor;
+	struct view key, value;
+	struct job_key first;
+	int rc = recover_records(queue, held);
+
+	if (!rc)
+		rc = store_walk(held, &cursor);
+	if (rc)
+		return rc;
+	rc = store_seek(cursor, key_view(&from), &key, &value);
+	while (!rc && key.at[0] == RECORD_DUE) {
+		if (key_parse(key, &first)) {
+			rc = store_next(cursor, &key, &value);
+			continue;
+		}
+		rc = recover_dues(queue, held, &first, repairs);
+		if (rc)
+			break;
+		from = key_lane_prefix(RECORD_DUE, first.lane);
+		from.at[from.len - 1] = 1;
+		rc = store_seek(cursor, key_view(&from), &key, &value);
 	}
 	store_walk_end(cursor);
 	return store_is_absent(rc) ? 0 : rc;
@@ -239,7 +268,7 @@ static int look(struct queue *queue, struct edit *doubles,
 	if (!rc)
 		rc = recover_holds(queue, held);
 	if (!rc)
-		rc = recover_lanes(queue, held);
+		rc = recover_lanes(queue, held, orphans);
 	if (!rc)
 		rc = recover_fresh(queue, fresh, held, doubles);
 	if (!rc)

@@ -14,21 +14,6 @@
 
 #include "conf/rules.h"
 #include "queue/inner.h"
-#include "queue/ledger.h"
-
-/* Accepts many at once, without waiting for each. */
-static void accept_many(struct rig *rig, unsigned count, const char *to)
-{
-	unsigned stored = rig->stored;
-
-	for (unsigned i = 0; i < count; i++) {
-		struct intake *intake = rig_begin(rig);
-
-		intake_append(intake, VIEW("hello\r\n"));
-		intake_commit(intake, rig_envelope("", to));
-	}
-	assert_true(rig_wait(rig, &rig->stored, stored + count, 20));
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -45,10 +30,10 @@ static void a_long_backlog_is_given_once_each(void **state)
 	(void)state;
 	rig_init(&rig);
 	rig_open(&rig);
-	accept_many(&rig, COUNT / 2, "b@one");
+	rig_accept_many(&rig, COUNT / 2, "b@one");
 	rig_close(&rig);
 	rig_open(&rig);
-	accept_many(&rig, COUNT / 2, "b@one");
+	rig_accept_many(&rig, COUNT / 2, "b@one");
 	for (unsigned i = 0; i < COUNT; i++) {
 		struct job *job = rig_take(&rig);
 
@@ -80,7 +65,7 @@ static void a_dead_host_costs_one_write_and_holds_no_memory(void **state)
 	(void)state;
 	rig_init(&rig);
 	rig_open(&rig);
-	accept_many(&rig, 2000, "b@one");
+	rig_accept_many(&rig, 2000, "b@one");
 	job = rig_take(&rig);
 	before = rig_counts(&rig);
 	rig_finish(&rig, job, OUTCOME_DEFERRED, BLAME_HOST, "4.4.1", "down");
@@ -119,7 +104,7 @@ static void twenty_failures_at_once_are_one_step(void **state)
 	rig.conf.retry_first = 2;
 	rig.conf.retry_max = 100000;
 	rig_open(&rig);
-	accept_many(&rig, 20, "b@one");
+	rig_accept_many(&rig, 20, "b@one");
 	for (int i = 0; i < 20; i++)
 		jobs[i] = rig_take(&rig);
 	for (int i = 0; i < 20; i++)
@@ -142,7 +127,7 @@ static void a_message_that_is_to_blame_stops_nobody(void **state)
 	(void)state;
 	rig_init(&rig);
 	rig_open(&rig);
-	accept_many(&rig, 3, "b@one");
+	rig_accept_many(&rig, 3, "b@one");
 	for (int i = 0; i < 3; i++)
 		rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED,
 			   BLAME_RECIPIENT, "4.2.2", "full");
@@ -163,62 +148,6 @@ static void a_message_that_is_to_blame_stops_nobody(void **state)
 	rig_clear(&rig);
 }
 
-static struct lane_record read_lane(struct rig *rig, const char *lane)
-{
-	struct lane_record record;
-	struct store_txn *txn;
-
-	rig_settle(rig);
-	assert_int_equal(store_read(rig->queue->store[HOME_HELD], &txn), 0);
-	assert_int_equal(ledger_read(txn, lane, &record), 0);
-	store_abort(txn);
-	return record;
-}
-
-static void what_waits_is_counted_by_its_reason(void **state)
-{
-	enum { COUNT = 20, NAMED = REASON_OTHERS - REASON_ON_HOLD - 1 };
-	struct job *jobs[COUNT];
-	struct lane_record lane;
-	struct rig rig;
-	char text[32];
-
-	(void)state;
-	rig_init(&rig);
-	rig_open(&rig);
-	accept_many(&rig, COUNT + 2, "b@one");
-	for (int i = 0; i < COUNT; i++)
-		jobs[i] = rig_take(&rig);
-	for (int i = 0; i < COUNT; i++) {
-		snprintf(text, sizeof(text), "450 busy %d", i);
-		rig_finish(&rig, jobs[i], OUTCOME_DEFERRED, BLAME_MESSAGE,
-			   "4.2.1", text);
-	}
-	lane = read_lane(&rig, "one");
-	assert_int_equal(lane.jobs, COUNT);
-	assert_int_equal(lane.reasons[REASON_UNTRIED].count, 0);
-	assert_int_equal(lane.reasons[REASON_OTHERS].count, COUNT - NAMED);
-	for (int i = REASON_ON_HOLD + 1; i < REASON_OTHERS; i++)
-		assert_int_equal(lane.reasons[i].count, 1);
-	queue_retry_all(rig.queue);
-	/* Those of fresh, then one that gets a reason of its own: that of the
-	 * first is free, and the next one shares it. */
-	for (int i = 0; i < 4; i++)
-		rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED,
-			   BLAME_MESSAGE, "4.2.1", "450 all the same");
-	lane = read_lane(&rig, "one");
-	assert_int_equal(lane.jobs, COUNT + 2);
-	queue_retry_all(rig.queue);
-	for (int i = 0; i < COUNT + 2; i++)
-		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
-			   "2.0.0", "ok");
-	lane = read_lane(&rig, "one");
-	assert_int_equal(lane.jobs, 0);
-	for (int i = 0; i < LANE_REASONS; i++)
-		assert_int_equal(lane.reasons[i].count, 0);
-	rig_clear(&rig);
-}
-
 static void what_is_given_back_comes_first(void **state)
 {
 	struct rig rig;
@@ -228,7 +157,7 @@ static void what_is_given_back_comes_first(void **state)
 	(void)state;
 	rig_init(&rig);
 	rig_open(&rig);
-	accept_many(&rig, 3, "b@one");
+	rig_accept_many(&rig, 3, "b@one");
 	job = rig_take(&rig);
 	memcpy(id, job->envelope->id, sizeof(id));
 	queue_return(rig.queue, job);
@@ -421,7 +350,7 @@ static void a_folder_without_an_owner_is_adopted(void **state)
 	rig_open(&first);
 	rig_open(&second);
 	assert_non_null(strstr(queue_folder(second.queue), "worker-1"));
-	accept_many(&second, 100, "b@one");
+	rig_accept_many(&second, 100, "b@one");
 	rig_accept(&second, "", "a@two b@three",
 		   view_make(large, sizeof(large)));
 	rig_finish(&second, rig_take(&second), OUTCOME_DEFERRED, BLAME_RECIPIENT,
@@ -467,7 +396,6 @@ int main(void)
 			a_dead_host_costs_one_write_and_holds_no_memory),
 		cmocka_unit_test(twenty_failures_at_once_are_one_step),
 		cmocka_unit_test(a_message_that_is_to_blame_stops_nobody),
-		cmocka_unit_test(what_waits_is_counted_by_its_reason),
 		cmocka_unit_test(what_is_given_back_comes_first),
 		cmocka_unit_test(recipients_have_fates_of_their_own),
 		cmocka_unit_test(jobs_move_when_their_lane_changes),

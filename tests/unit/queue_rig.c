@@ -198,6 +198,19 @@ void rig_accept(struct rig *rig, const char *from, const char *to,
 	assert_true(rig_wait(rig, &rig->stored, stored + 1, 10));
 }
 
+void rig_accept_many(struct rig *rig, unsigned count, const char *to)
+{
+	unsigned stored = rig->stored;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct intake *intake = rig_begin(rig);
+
+		intake_append(intake, VIEW("hello\r\n"));
+		intake_commit(intake, rig_envelope("", to));
+	}
+	assert_true(rig_wait(rig, &rig->stored, stored + count, 20));
+}
+
 struct job *rig_take(struct rig *rig)
 {
 	struct job *job = NULL;

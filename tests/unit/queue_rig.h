@@ -46,6 +46,8 @@ struct envelope *rig_envelope(const char *from, const char *to);
 /* Accepts a whole message and waits until it is stored. */
 void rig_accept(struct rig *rig, const char *from, const char *to,
 		struct view body);
+/* Many small ones at once, without waiting for each. */
+void rig_accept_many(struct rig *rig, unsigned count, const char *to);
 /* Waits until some lane gives a job; asserts that one comes. */
 struct job *rig_take(struct rig *rig);
 /* All of it, asserts no error; to be cleared. */
