@@ -265,7 +265,7 @@ static bool is_signed(struct search *s, const struct cert *child,
 	}
 	if (++s->signatures > SIGNATURES_MAX)
 		return false;
-	switch (signature_check(child, issuer->spki)) {
+	switch (proven_check(s->question->proven, child, issuer->spki)) {
 	case SIGNATURE_FITS: return true;
 	case SIGNATURE_WRONG:
 		fail(s, REACH_ISSUER, CHAIN_BAD_SIGNATURE,

@@ -8,11 +8,13 @@
 #define TLS_CHAIN_H
 
 #include "tls/anchors.h"
+#include "tls/proven.h"
 
 struct chain_question {
 	const struct view *presented; /* DER, leaf first */
 	size_t count;
 	const struct anchors *anchors; /* NULL: none */
+	struct proven *proven;        /* NULL: each signature is computed */
 	int64_t now;                  /* UTC seconds */
 	bool is_client;               /* the peer is a client: a certificate
 	                               * for servers or for clients will do,

@@ -71,6 +71,7 @@ struct tls_context *tls_client_context(struct error *error)
 	struct tls_context *context = must_alloc(sizeof(*context));
 
 	context->holds = 1;
+	context->proven = proven_new();
 	context->strict = make_client(false, error);
 	context->lenient = make_client(true, error);
 	if (!context->strict || !context->lenient) {
@@ -300,6 +301,7 @@ void tls_context_free(struct tls_context *context)
 		return;
 	forget_anchors(context);
 	forget_identities(context);
+	proven_free(context->proven);
 	wolfSSL_CTX_free(context->strict);
 	wolfSSL_CTX_free(context->lenient);
 	free(context);

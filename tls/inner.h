@@ -7,6 +7,7 @@
 #include "tls/anchors.h"
 #include "tls/context.h"
 #include "tls/policy.h"
+#include "tls/proven.h"
 #include "tls/wolf.h"
 
 struct kept_anchors;
@@ -17,6 +18,7 @@ struct tls_context {
 	WOLFSSL_CTX *lenient; /* client: for level may */
 	struct kept_anchors *kept;
 	struct kept_identity *identities;
+	struct proven *proven; /* a client's */
 	unsigned holds;
 };
 

@@ -23,6 +23,7 @@ struct secure {
 	size_t lengths[FACTS_CHAIN_MAX];
 	size_t count;
 	struct anchors *anchors;
+	struct proven *proven;   /* the context's */
 	size_t came;             /* bytes before the handshake was done */
 	char *error;             /* NULL: none */
 	bool is_server;
@@ -168,6 +169,7 @@ struct secure *secure_client(struct tls_context *context,
 		return NULL;
 	}
 	secure->anchors = context_anchors(context, demand);
+	secure->proven = context->proven;
 	/* the client speaks first; what goes wrong here is told when the
 	 * answer is looked at */
 	(void)secure_handshake(secure);
@@ -220,6 +222,7 @@ static void judge_chain(const struct secure *secure,
 		.presented = ders,
 		.count = secure->count,
 		.anchors = anchors,
+		.proven = secure->proven,
 		.now = (int64_t)time(NULL),
 		.is_client = secure->is_server,
 	};

@@ -238,13 +238,16 @@ class Large(Throughput):
 
     def run(self, relay, hop, run):
         hop.expect(run, 1)
+        used = parties.cpu(relay.pid)
         with parties.Watch(lambda: parties.anonymous(relay.pid)) as watch:
             report = parties.load("send", relay.ports["ec"], 1, 1, x=run,
                                   t="implicit", l=self.size,
                                   a="recipient@" + self.domain)
             seconds = hop.wait(STUCK_SECONDS) - report["begun_ns"] / 1e9
         hop.check()
+        used = parties.cpu(relay.pid) - used
         return {self.unit: self.size / 1e6 / seconds,
+                "cpu us/message": used * 1e6,
                 "anonymous MB more": watch.growth / 1e6}
 
 
@@ -405,6 +408,25 @@ class Binary(Once):
         path = os.path.join(self.lab.top, "stripped")
         subprocess.run(["strip", "-o", path, parties.POSTERN], check=True)
         return {self.unit: os.path.getsize(path) / 1e6}
+
+
+@case
+class Growth(Reused):
+    """The CPU time of two workers beside one's, all on two cores."""
+
+    name = "growth"
+    title = "CPU time per message with one worker and with two"
+    unit = "us/message"
+    has_straight = False
+    wanted = (("postern-2", "at most", 1.4, "postern-1"),)
+
+    def relays(self):
+        return [pair for pair in super().relays()
+                if isinstance(pair[0], Postern)]
+
+    def run(self, relay, hop, run):
+        row = super().run(relay, hop, run)
+        return {self.unit: row["cpu us/message"]}
 
 
 @case

@@ -9,6 +9,11 @@ COLOURS = {"postfix": "#b0b0b0", "straight": "#d8d8d8", "bare": "#d8d8d8"}
 OURS = ("#2f6f9f", "#5b9bc8")
 
 
+CPU = "cpu us/message"
+OTHERS = "others %"      # of the machine, while a run was under way
+QUIET = 10
+
+
 class Result:
     """A case's runs: {contestant: [figures of a run, ...]}, the discarded
     ones left out."""
@@ -41,6 +46,29 @@ class Result:
                           f"({how} {what})", holds))
         return found
 
+    def cpu_ratio(self):
+        """How much less CPU time a message takes than Postfix's; other work
+        on the machine hardly changes it."""
+        if {"postfix", "postern-1"} - set(self.runs) or \
+                CPU not in self.runs["postfix"][0]:
+            return None
+        return self.median("postfix", CPU) / self.median("postern-1", CPU)
+
+    def others(self):
+        return statistics.median(row.get(OTHERS, 0)
+                                 for rows_ in self.runs.values()
+                                 for row in rows_)
+
+    def remarks(self):
+        found = []
+        if self.cpu_ratio():
+            found.append(f"CPU time per message: Postfix takes "
+                         f"{number(self.cpu_ratio())} x as much")
+        if self.others() > QUIET:
+            found.append(f"other processes took {self.others():.0f} % of the "
+                         "machine: rates suffer, most those of few processes")
+        return found
+
 
 def number(value):
     if value >= 1000:
@@ -55,7 +83,7 @@ def rows(result):
         more = ", ".join(
             f"{key} {number(result.median(name, key))}"
             for key in result.runs[name][0]
-            if key not in (result.unit, "messages"))
+            if key not in (result.unit, "messages", OTHERS))
         yield (name, number(statistics.median(values)), number(min(values)),
                number(max(values)), str(len(values)), more)
 
@@ -71,6 +99,7 @@ def table(results):
                          f"{count:>6}  {more}")
         for text, holds in result.verdicts():
             lines.append(f"  {'reached' if holds else 'NOT REACHED'}: {text}")
+        lines += [f"  {remark}" for remark in result.remarks()]
     return "\n".join(lines)
 
 
@@ -91,6 +120,7 @@ def as_json(results, facts):
         "cases": {result.name: {
             "title": result.title, "unit": result.unit,
             "runs": result.runs,
+            "others": result.others(), "cpu ratio": result.cpu_ratio(),
             "medians": {name: result.median(name) for name in result.runs},
             "wanted": [{"text": text, "reached": holds}
                        for text, holds in result.verdicts()],
@@ -143,4 +173,6 @@ def page(results, facts):
         lines.append("")
         lines += [f"{'Reached' if holds else '**Not reached**'}: {text}\n"
                   for text, holds in result.verdicts()]
+        lines += [f"{remark[0].upper()}{remark[1:]}.\n"
+                  for remark in result.remarks()]
     return "\n".join(lines)

@@ -14,6 +14,7 @@
  * `listening PORT`; see sink.c for what a sink is told.
  */
 #include "tests/bench/bench.h"
+#include "tls/context.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -116,6 +117,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	raise_limit();
+	/* the library as the relay has it, so that the ceiling is its own */
+	tls_start();
 	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			return modes[i].run(&options);
