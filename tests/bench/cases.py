@@ -247,11 +247,7 @@ class Large(Throughput):
         hop.check()
         used = parties.cpu(relay.pid) - used
         return {self.unit: self.size / 1e6 / seconds,
-<<<<<<< Updated upstream
-                "cpu us/message": used * 1e6,
-=======
                 "messages": 1, "cpu us/message": used * 1e6,
->>>>>>> Stashed changes
                 "anonymous MB more": watch.growth / 1e6}
 
 

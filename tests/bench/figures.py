@@ -9,15 +9,9 @@ COLOURS = {"postfix": "#b0b0b0", "straight": "#d8d8d8", "bare": "#d8d8d8"}
 OURS = ("#2f6f9f", "#5b9bc8")
 
 
-<<<<<<< Updated upstream
-CPU = "cpu us/message"
-OTHERS = "others %"      # of the machine, while a run was under way
-QUIET = 10
-=======
 WHOLE = "all us/message" # CPU time of source, relay and sink
 OTHERS = "others %"      # of the machine, while a run was under way
 QUIET = 10               # so many disturb nobody
->>>>>>> Stashed changes
 
 
 class Result:
@@ -56,20 +50,10 @@ class Result:
             found.append((text, holds))
         return found
 
-<<<<<<< Updated upstream
-    def cpu_ratio(self):
-        """How much less CPU time a message takes than Postfix's; other work
-        on the machine hardly changes it."""
-        if {"postfix", "postern-1"} - set(self.runs) or \
-                CPU not in self.runs["postfix"][0]:
-            return None
-        return self.median("postfix", CPU) / self.median("postern-1", CPU)
-=======
     def by_cpu(self, whom, other):
         """The ratio of the rates were both bound by the processors alone,
         which other work on the machine hardly changes."""
         return self.median(other, WHOLE) / self.median(whom, WHOLE)
->>>>>>> Stashed changes
 
     def others(self):
         return statistics.median(row.get(OTHERS, 0)
@@ -77,21 +61,10 @@ class Result:
                                  for row in rows_)
 
     def remarks(self):
-<<<<<<< Updated upstream
-        found = []
-        if self.cpu_ratio():
-            found.append(f"CPU time per message: Postfix takes "
-                         f"{number(self.cpu_ratio())} x as much")
-        if self.others() > QUIET:
-            found.append(f"other processes took {self.others():.0f} % of the "
-                         "machine: rates suffer, most those of few processes")
-        return found
-=======
         if self.others() <= QUIET:
             return []
         return [f"other processes took {self.others():.0f} % of the machine: "
                 "rates suffer, most those of few processes"]
->>>>>>> Stashed changes
 
 
 def number(value):
@@ -144,11 +117,7 @@ def as_json(results, facts):
         "cases": {result.name: {
             "title": result.title, "unit": result.unit,
             "runs": result.runs,
-<<<<<<< Updated upstream
-            "others": result.others(), "cpu ratio": result.cpu_ratio(),
-=======
             "others": result.others(),
->>>>>>> Stashed changes
             "medians": {name: result.median(name) for name in result.runs},
             "wanted": [{"text": text, "reached": holds}
                        for text, holds in result.verdicts()],

@@ -61,21 +61,6 @@ def cpu(pid):
     return total / TICK
 
 
-<<<<<<< Updated upstream
-class Others:
-    """How much of the machine's processors others took while a block ran,
-    in per cent: all time spent, less that of the tree below us."""
-
-    def __enter__(self):
-        self.began, self.all, self.ours = self.now()
-        return self
-
-    def __exit__(self, *_):
-        ended, everything, ours = self.now()
-        took = everything - self.all - (ours - self.ours)
-        whole = (ended - self.began) * os.cpu_count()
-        self.share = max(0.0, 100 * took / whole)
-=======
 class Spent:
     """What a block took of the processors: `seconds` of all that runs below
     us (source, relay and sink), and the per cent of the machine that others
@@ -91,21 +76,14 @@ class Spent:
         self.seconds = below
         self.others = max(0.0, 100 * (busy - below - ourselves) /
                           (wall * os.cpu_count()))
->>>>>>> Stashed changes
 
     @staticmethod
     def now():
         with open("/proc/stat", encoding="ascii") as file:
             fields = [int(word) for word in file.readline().split()[1:9]]
-<<<<<<< Updated upstream
-        idle = fields[3] + fields[4]
-        return (time.monotonic(), (sum(fields) - idle) / TICK,
-                cpu(os.getpid()))
-=======
         ourselves = time.process_time()
         return (time.monotonic(), (sum(fields) - fields[3] - fields[4]) / TICK,
                 cpu(os.getpid()) - ourselves, ourselves)
->>>>>>> Stashed changes
 
 
 def memory(pid):
