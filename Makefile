@@ -68,7 +68,8 @@ LIBS    := $(WOLFSSL_LIBS) -lunbound \
 	$(call pkg,--libs,lmdb,-llmdb) $(call pkg,--libs,libconfuse,-lconfuse) \
 	$(call pkg,--libs,libidn2,-lidn2) \
 	$(call pkg,--libs,libseccomp,-lseccomp) -lm -pthread
-LAB_LIBS :=
+LAB_LIBS := $(call pkg,--libs,ldns,-lldns) \
+	$(call pkg,--libs,libmicrohttpd,-lmicrohttpd)
 CMOCKA  := $(call pkg,--libs,cmocka,-lcmocka)
 # libev.a holds ev.o and event.o.  event.o exports libevent's names, which
 # libunbound would then call: only ev.o is ever linked.
@@ -113,7 +114,8 @@ $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(AID)) $(LIB)
 
 $(FUZZS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD,$@) $(CC) $(LD_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS) \
+		$(LAB_LIBS)
 
 $(BUILD)/load: $(call obj,$(LOAD)) $(LIB)
 	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS)

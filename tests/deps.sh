@@ -19,6 +19,8 @@ libunbound-dev    unbound.h
 libconfuse-dev    confuse.h
 libidn2-dev       idn2.h
 libseccomp-dev    seccomp.h
+libldns-dev       ldns/ldns.h
+libmicrohttpd-dev microhttpd.h
 libcmocka-dev     cmocka.h
 ca-certificates   /etc/ssl/certs/ca-certificates.crt
 '
@@ -56,6 +58,8 @@ strace            strace
 unbound           unbound
 nsd               nsd
 ldnsutils         ldns-signzone
+bind9-dnsutils    dig
+chromium          chromium
 iproute2          ip
 util-linux        setarch
 postfix           postfix

@@ -25,6 +25,8 @@ tls/{wolf,inner}.h tls/*.{c,h}
 lmdb.h             queue/{store,commit,reader}*.c
 unbound.h          relay/resolver*.c
 confuse.h          conf/*.c
+ldns/*             relay/lab/{zone,answer}*.c
+microhttpd.h       relay/lab/page*.c
 idn2.h             conf/*.c
 seccomp.h          relay/sandbox*.c
 sys/socket.h       conf/net.{c,h} conf/log*.c tls/{conn,wire,keeper}.c relay/*.c relay/lab/*.c
@@ -46,6 +48,7 @@ tls/{policy,judge,names,facts,cert,chain,constraints,der,dane,sts}.{c,h}
 conf/{addr,bytes,escape,crc32c,rules,scan,fault,fault_table}.{c,h}
 queue/{pack,record,envelope,message,progress,ident,retry,result}.{c,h}
 queue/{proof,lanes,dsn,select}.{c,h}
+relay/lab/{zone,answer}.{c,h}
 '
 impure_headers='^(ev\.h|sys/socket\.h|netinet/|arpa/|netdb\.h|poll\.h|sys/epoll\.h|sys/random\.h|sys/time\.h|unistd\.h|fcntl\.h)'
 impure_calls='(^|[^a-zA-Z0-9_.>])(time|clock_gettime|gettimeofday|random|rand|getrandom|arc4random|getentropy|socket|connect|open|fopen|getenv)[ \t]*\('
