@@ -13,6 +13,7 @@ struct ending *ending_new(struct part *part)
 
 	ending->part = part;
 	ending->old_due = part->progress.due;
+	ending->retried = part->job.lane->retried;
 	return ending;
 }
 
@@ -69,12 +70,17 @@ static void let_go(struct ending *ending)
 	queue_put(part->queue, part->home, edit);
 }
 
-static void lane_is_held(struct part *part)
+static void lane_is_held(const struct ending *ending)
 {
+	const struct part *part = ending->part;
 	struct lane *lane = part->job.lane;
 
 	if (part->progress.due < lane->next_due)
 		lane->next_due = part->progress.due;
+	/* All were asked to be tried now while this one was being recorded:
+	 * no search could see it. */
+	if (lane->retried != ending->retried)
+		lane->forced = lane->retried;
 }
 
 static void on_moved(void *arg, enum change_end how)
@@ -86,7 +92,7 @@ static void on_moved(void *arg, enum change_end how)
 		part->job.lane->stored[HOME_FRESH]--;
 		part->job.lane->stored[HOME_HELD]++;
 		settle(part);
-		lane_is_held(part);
+		lane_is_held(ending);
 	}
 	end(ending, how == CHANGE_STORED);
 }
@@ -102,7 +108,7 @@ static void on_kept(void *arg, enum change_end how)
 		 * same, and not before its time. */
 		if (how == CHANGE_NO_ROOM && part->home == HOME_FRESH)
 			part->job.lane->search_after = part->progress.due;
-		lane_is_held(part);
+		lane_is_held(ending);
 		end(ending, how == CHANGE_STORED);
 		return;
 	}
@@ -148,7 +154,7 @@ static void on_noticed(void *arg, enum change_end how)
 	struct ending *ending = arg;
 
 	if (ending->part->home == HOME_HELD)
-		lane_is_held(ending->part);
+		lane_is_held(ending);
 	end(ending, how == CHANGE_STORED);
 }
 

@@ -235,16 +235,18 @@ static void deferred(struct ending *ending, const bool *stays,
 		     const struct result *results)
 {
 	struct part *part = ending->part;
+	const struct lane *lane = part->job.lane;
 	const struct result *first = NULL;
+	int64_t now = queue_now(part->queue), next;
 	bool has_notice;
-	int64_t next;
 
 	for (size_t i = 0; i < part->progress.open_count && !first; i++)
 		if (stays[i])
 			first = &results[i];
 	if (!first)
 		return;
-	progress_attempt(&part->progress, first, queue_now(part->queue) / 1000);
+	progress_attempt(&part->progress, first,
+			 now > lane->retried ? now : lane->retried + 1);
 	next = next_try(part);
 	has_notice = wants_notice(part);
 	for (size_t i = 0; i < part->progress.open_count; i++) {

@@ -204,6 +204,7 @@ struct ending {
 	bool has_lane_news;   /* the lane's record is to be written */
 	bool is_notice;       /* nothing ends: a delay is told of */
 	int64_t old_due;      /* of its D key */
+	int64_t retried;      /* of its lane, when it began to end */
 	/* whoever waits for its end; NULL: nobody */
 	void (*told)(void *arg, bool is_recorded);
 	void *arg;

@@ -47,7 +47,9 @@ struct lane {
 	                        * Not stored: a demand that was changed since
 	                        * is tried first */
 	unsigned epoch;        /* counts back-offs; see lane_fail() */
-	int64_t forced;        /* jobs last tried before this are due now */
+	int64_t retried;       /* when all were last asked to be tried now;
+	                        * what is tried since is recorded as later */
+	int64_t forced;        /* jobs last tried until then are due now */
 	char notice_id[MESSAGE_ID_LEN + 1];
 	char status[12];
 	char host[ATTEMPT_TEXT_MAX];

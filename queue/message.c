@@ -134,7 +134,7 @@ void reason_of(const struct progress *progress, struct lane_reason *out)
 	memset(out, 0, sizeof(*out));
 	if (!last)
 		return;
-	out->since = last->at;
+	out->since = last->at / 1000;
 	memcpy(out->status, last->status, sizeof(out->status));
 	snprintf(out->text, sizeof(out->text), "%.*s", LANE_REASON_MAX - 1,
 		 last->text);

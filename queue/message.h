@@ -66,7 +66,7 @@ enum {
 };
 
 struct attempt {
-	int64_t at; /* spool clock, seconds */
+	int64_t at; /* spool clock, ms */
 	int reply_code;
 	char status[12];
 	char host[ATTEMPT_TEXT_MAX];

@@ -260,9 +260,13 @@ void queue_finish(struct queue *queue, struct job *job,
 
 void queue_retry_lane(struct queue *queue, struct lane *lane)
 {
+	int64_t now = queue_now(queue);
+
 	lane->due = 0;
+	lane->retried = now > lane->retried ? now : lane->retried + 1;
+	/* What is just being recorded follows: see ending.c. */
 	if (lane_cold(lane, HOME_HELD))
-		lane->forced = queue_now(queue) + 1;
+		lane->forced = lane->retried;
 	lane_consider(queue, lane);
 }
 

@@ -55,5 +55,5 @@ void restored_fill(struct progress *out, const struct progress *job,
 	memcpy(out->log, job->log, job->log_count * sizeof(*out->log));
 	out->log_count = job->log_count;
 	for (size_t i = 0; i < out->log_count; i++)
-		out->log[i].at += shift;
+		out->log[i].at += shift * 1000;
 }

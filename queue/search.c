@@ -266,7 +266,7 @@ static bool is_forced(struct search *search, struct walk *w)
 	    !is_good)
 		return false;
 	last = progress_last(&progress);
-	is_old = !last || last->at * 1000 < search->forced;
+	is_old = !last || last->at <= search->forced;
 	progress_clear(&progress);
 	return is_old;
 }

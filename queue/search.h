@@ -45,7 +45,7 @@ struct search {
 	char name[LANE_NAME_MAX + 1];
 	size_t want;           /* jobs from each home, of each kind */
 	int64_t now;           /* ms */
-	int64_t forced;        /* held jobs last tried before this are due too,
+	int64_t forced;        /* held jobs last tried until then are due too,
 	                        * 0: none */
 	int64_t expire_before; /* ms: accepted before it is given up */
 	int64_t delay_before;  /* ms: accepted before it is told of; 0: never */

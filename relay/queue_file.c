@@ -66,7 +66,7 @@ static void put_attempt(struct buffer *out, const struct browse_job *job,
 {
 	const struct proof *p = &a->proof;
 
-	put_time(out, "attempt", a->at + job->to_wall);
+	put_time(out, "attempt", a->at / 1000 + job->to_wall);
 	put_number(out, "reply-code", a->reply_code);
 	put_some(out, "status", a->status);
 	put_some(out, "host", a->host);

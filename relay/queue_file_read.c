@@ -242,7 +242,10 @@ static int begin_attempt(struct reading *r)
 	r->attempt = &job->log[job->log_count++];
 	memset(r->attempt, 0, sizeof(*r->attempt));
 	r->recipient = NULL;
-	return take_time(r, &r->attempt->at);
+	if (take_time(r, &r->attempt->at))
+		return -1;
+	r->attempt->at *= 1000;
+	return 0;
 }
 
 static int take_job_field(struct reading *r)

@@ -78,7 +78,7 @@ static void show_attempt(struct show *show, const struct browse_job *job,
 	char proof[PROOF_TEXT_MAX];
 
 	put(show, "    ");
-	print_stamp(&show->out, a->at + job->to_wall);
+	print_stamp(&show->out, a->at / 1000 + job->to_wall);
 	put(show, "  ");
 	print_told(&show->out, *a->host ? a->host : "no host");
 	put(show, "\n        ");
@@ -172,7 +172,7 @@ static void json_attempt(struct json *json, const struct browse_job *job,
 			 const struct attempt *a)
 {
 	json_open_object(json, NULL);
-	print_json_time(json, "at", a->at + job->to_wall);
+	print_json_time(json, "at", a->at / 1000 + job->to_wall);
 	json_text_or_null(json, "host", a->host);
 	json_number(json, "reply_code", a->reply_code);
 	json_text_or_null(json, "status", a->status);

@@ -52,7 +52,8 @@ static struct picked picked(void)
 	result.proof.pinned = 3;
 	snprintf(result.proof.level, sizeof(result.proof.level), "verify");
 	for (int i = 0; i < 20; i++)
-		progress_attempt(&p.progress, &result, 1795564800 + i);
+		progress_attempt(&p.progress, &result,
+				 (INT64_C(1795564800) + i) * 1000);
 	p.progress.is_noticed = true;
 	return p;
 }
@@ -96,7 +97,7 @@ static void what_is_written_comes_back(void **state)
 	for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
 		struct attempt a = p.progress.log[i];
 
-		a.at += 100;
+		a.at += 100 * 1000;
 		assert_memory_equal(&a.proof, &r.jobs[0].log[i].proof,
 				    sizeof(a.proof));
 		assert_int_equal(a.at, r.jobs[0].log[i].at);

@@ -217,6 +217,40 @@ static void a_backed_off_lane_is_asked_again(void **state)
 	rig_clear(&rig);
 }
 
+/* A retry meets jobs at each moment of their way to be deferred; whoever is
+ * there then is tried once more, and nobody twice. */
+static void what_is_just_being_deferred_is_asked_again_once(void **state)
+{
+	static const enum blame blames[] = { BLAME_HOST, BLAME_RECIPIENT };
+	struct rig rig;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		enum blame blame = blames[i & 1];
+
+		open_rig(&rig);
+		rig_accept(&rig, "a@home", "b@one", VIEW("x"));
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, blame,
+			   "4.4.1", "down");
+		/* on its way to held, a moment later, or there */
+		if (i / 2 == 1)
+			rig_run(&rig, 0.002);
+		else if (i / 2 == 2)
+			rig_settle(&rig);
+		queue_retry_all(rig.queue);
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED,
+			   BLAME_RECIPIENT, "4.2.2", "full");
+		rig_run(&rig, 0.1);
+		assert_null(queue_take(rig.queue, rig.lane));
+		assert_int_equal(rig_counts(&rig).deferred, 2);
+		/* Once for each time that it is asked. */
+		queue_retry_all(rig.queue);
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
+			   "2.0.0", "ok");
+		rig_clear(&rig);
+	}
+}
+
 static void a_sender_on_hold_waits_until_released(void **state)
 {
 	struct rig rig;
@@ -420,6 +454,8 @@ int main(void)
 		cmocka_unit_test(a_bounce_tells_the_sender),
 		cmocka_unit_test(one_message_is_tried_at_once),
 		cmocka_unit_test(a_backed_off_lane_is_asked_again),
+		cmocka_unit_test(
+			what_is_just_being_deferred_is_asked_again_once),
 		cmocka_unit_test(a_sender_on_hold_waits_until_released),
 		cmocka_unit_test(a_domain_on_hold_costs_nothing),
 		cmocka_unit_test(one_message_on_hold_is_one),
