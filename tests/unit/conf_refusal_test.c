@@ -187,24 +187,6 @@ static void wrong_values_say_what_would_be_right(void **state)
 		{ HOST "lab l { store = s\n gateway g { } }", 3, "no listen" },
 		{ HOST "lab l { store = s\n gateway g { listen = \":0\"\n"
 		  "chain = relay.pem } }", 3, "no key" },
-		{ HOST "lab l { gateway \"*.g\" { listen = \":0\" } }", 2,
-		  "must be a host name" },
-		{ HOST "lab l { dns = nowhere\n"
-		  "gateway g { listen = \":0\" } }", 2, "must be an address" },
-		{ HOST "lab l { dns = 127.0.0.1\n"
-		  "gateway g { listen = \":0\" } }", 2, "no domains" },
-		{ HOST "lab l { domains = { a..b }\n"
-		  "gateway g { listen = \":0\" } }", 2, "empty label" },
-		{ HOST "lab l { gateway g { listen = \":0\"\n"
-		  "fault = { expired, expird } } }", 3, "nearest is \"expired\"" },
-		{ HOST "lab l { fault = expired\n"
-		  "gateway g { listen = \":0\" } }", 2, "no fault of the DNS" },
-		{ HOST "lab l { gateway g { listen = \":0\" } }\n"
-		  "lab m { store = m\ngateway G { listen = \":0\" } }", 4,
-		  "postern.conf:2" },
-		{ HOST "lab l { gateway g { listen = \":0\" } }\n"
-		  "lab m { gateway h { listen = \":0\" } }", 3,
-		  "store of lab \"l\"" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

@@ -125,45 +125,6 @@ static void every_kind_of_value_is_read(void **state)
 	conf_free(conf);
 }
 
-static void a_lab_is_read_with_its_faults(void **state)
-{
-	struct fixture *f = *state;
-	struct conf *conf = fixture_must_read(f, HOST
-		"lab tuv { domains = { tuv.com, De.tuv.com }\n"
-		" ca = \"D-TRUST SSL Class 3 CA 1 2009\"\n"
-		" dns = 127.0.5.53:0 http = 127.0.0.1\n"
-		" fault = { \"null-mx to de.tuv.com\" }\n"
-		" gateway Mx5.de.tuv.com { listen = 127.0.5.5:2525 }\n"
-		" gateway mx6.de.tuv.com { listen = 127.0.5.6:2525\n"
-		"  fault = { expired, \"450-rcpt to *@x first 2\" } }\n"
-		" gateway mx7.de.tuv.com { listen = 127.0.5.7:2525\n"
-		"  preference = 5 names = { mx7.de.tuv.com, mx8.tuv.com } }\n"
-		"}\n"
-		"lab plain { store = s gateway a { listen = 127.0.0.1:0 } }\n");
-	const struct lab *lab = &conf->labs[0];
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/lab-mail", f->folder);
-	assert_string_equal(lab->store, path);
-	assert_string_equal(lab->domains.at[1], "de.tuv.com");
-	assert_string_equal(lab->ca, "D-TRUST SSL Class 3 CA 1 2009");
-	assert_int_equal(lab->dns.sa.any.sa_family, AF_INET);
-	assert_int_equal(net_port(&lab->http), 8025);
-	assert_int_equal(lab->faults[0].kind, FAULT_NULL_MX);
-	assert_string_equal(lab->gateways[0].name, "mx5.de.tuv.com");
-	assert_int_equal(lab->gateways[0].preference, 10);
-	assert_int_equal(lab->gateways[1].preference, 20);
-	assert_string_equal(lab->gateways[1].names.at[0], "mx5.de.tuv.com");
-	assert_int_equal(lab->gateways[1].fault_count, 2);
-	assert_int_equal(lab->gateways[1].faults[1].code, 450);
-	assert_int_equal(lab->gateways[1].faults[1].first, 2);
-	assert_int_equal(lab->gateways[2].preference, 5);
-	assert_string_equal(lab->gateways[2].names.at[1], "mx8.tuv.com");
-	assert_int_equal(conf->labs[1].dns.sa.any.sa_family, 0);
-	assert_string_equal(conf->labs[1].ca, "Postern Lab CA");
-	conf_free(conf);
-}
-
 static void a_partners_form_becomes_one_policy(void **state)
 {
 	struct fixture *f = *state;
@@ -525,7 +486,6 @@ int main(void)
 	cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
 		ROW(an_empty_file_gives_safe_defaults),
 		ROW(every_kind_of_value_is_read),
-		ROW(a_lab_is_read_with_its_faults),
 		ROW(a_partners_form_becomes_one_policy),
 		ROW(files_are_included_from_beside),
 		ROW(a_bundle_gives_the_same_snapshot),
