@@ -86,6 +86,8 @@ static void admit(struct port *port, int fd, const struct net_address *address)
 		.verbs = server->set.verbs,
 		.store = server->set.store,
 		.accepts_everything = server->set.accepts_everything,
+		.mischief = server->set.mischief,
+		.mischief_owner = server->set.mischief_owner,
 		.out = &server->out,
 		.ended = on_ended,
 	};

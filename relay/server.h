@@ -12,6 +12,7 @@
 #include "tls/facts.h"
 
 struct ev_loop;
+struct mischief_verbs;
 struct server;
 
 /* Where accepted messages go; the shape of queue.h's intake. */
@@ -33,6 +34,8 @@ struct server_settings {
 	const struct store_verbs *verbs;
 	void *store;
 	bool accepts_everything; /* the lab: every recipient is ours */
+	const struct mischief_verbs *mischief; /* the lab's; NULL in a relay */
+	void *mischief_owner;    /* for its enter() */
 };
 
 struct server *server_new(struct ev_loop *loop,

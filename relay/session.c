@@ -5,62 +5,19 @@
  * a client that takes no replies; each rest has its deadline, and a
  * command's deadline is not renewed by the bytes of that command.
  */
-#include "relay/session.h"
+#include "relay/session_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "conf/log.h"
 #include "relay/identify.h"
-#include "relay/pace.h"
-#include "relay/smtp/inbound.h"
-#include "tls/conn.h"
 
 /* Replies that a client has not taken, until nothing more is done for it. */
 enum { REPLIES_MAX = 16 * 1024 };
 
 /* s; a deadline of 0 would be none */
 #define AT_ONCE 0.001
-
-enum rest {
-	REST_NONE,
-	REST_COMMAND,
-	REST_BODY,
-	REST_HANDSHAKE,
-	REST_STORE, /* commit, or room in the store */
-};
-
-/* What the log says of a message once it is durable. */
-struct receipt {
-	char id[MESSAGE_ID_LEN + 1];
-	char *from, *to;
-	const char *protocol;
-	uint64_t size;
-};
-
-struct session {
-	struct session_settings set;
-	void *owner;
-	struct conn *conn;
-	struct inbound *smtp;
-	void *message;            /* open in the store, NULL: none */
-	uint64_t size;            /* of what was appended */
-	struct receipt *receipt;  /* while it commits */
-	struct identity *identity; /* the last that was judged, or NULL */
-	struct pace pace;
-	unsigned progress;        /* at the last rest */
-	enum rest rest;           /* which deadline is set */
-	bool is_carrying;
-	bool is_committing;
-	bool is_behind;           /* the store has no room just now */
-	bool awaits_tls;
-	bool is_at_end;           /* the client sends no more */
-	bool is_gone;             /* the connection failed */
-	bool is_closing;
-	bool has_news;            /* of the message, not yet told */
-	enum intake_event news;
-};
 
 static double now(void)
 {
@@ -70,73 +27,21 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* --- the log --------------------------------------------------------- */
-
-static void log_client(const struct session *s, struct log_line *line)
-{
-	char text[NET_TEXT_MAX];
-
-	net_text(conn_peer(s->conn), text);
-	log_str(line, "client", text);
-}
-
-static void log_accepted(const struct session *s)
-{
-	const struct receipt *r = s->receipt;
-	const struct tls_facts *facts = conn_facts(s->conn);
-	struct log_line line;
-
-	log_begin(&line, LOG_INFO, "accepted");
-	log_str(&line, "id", r->id);
-	log_str(&line, "from", r->from);
-	log_str(&line, "to", r->to);
-	log_num(&line, "size", (int64_t)r->size);
-	log_client(s, &line);
-	log_str(&line, "helo", inbound_helo(s->smtp));
-	log_str(&line, "proto", r->protocol);
-	if (facts->is_tls) {
-		log_str(&line, "tls", facts->version);
-		log_str(&line, "cipher", facts->cipher);
-	}
-	log_end(&line);
-}
-
-/* The answer is the last line but for a 421 that may follow it. */
-static void log_refused(const struct session *s, size_t said)
-{
-	struct view command, answer = view_from(buffer_view(s->set.out), said);
-	struct log_line line;
-
-	if (!inbound_refused(s->smtp, &command))
-		return;
-	answer = view_first(answer, view_index(answer, '\r'));
-	log_begin(&line, LOG_INFO, "refused");
-	log_client(s, &line);
-	log_view(&line, "command", command);
-	log_view(&line, "code", view_first(answer, 3));
-	log_view(&line, "reason", view_from(answer, 4));
-	log_end(&line);
-}
-
-static void log_trouble(const struct session *s, const char *what,
-			const char *reason)
-{
-	struct log_line line;
-
-	log_begin(&line, LOG_INFO, "refused");
-	log_client(s, &line);
-	log_str(&line, "command", what);
-	log_str(&line, "reason", reason);
-	log_end(&line);
-}
-
 /* --- what the protocol wants ----------------------------------------- */
 
 static void flush(struct session *s)
 {
-	if (!s->is_gone)
-		conn_write(s->conn, buffer_view(s->set.out));
+	struct view bytes = buffer_view(s->set.out);
+
+	if (!s->is_gone && !mischief_sends(s, bytes))
+		conn_write(s->conn, bytes);
 	buffer_reset(s->set.out);
+}
+
+/* Takes back what was said behind the first `len` bytes. */
+static void unsay(struct session *s, size_t len)
+{
+	s->set.out->end = s->set.out->start + len;
 }
 
 static void on_store(void *arg, enum intake_event event);
@@ -167,6 +72,23 @@ static void drop(struct session *s)
 	s->is_behind = false;
 }
 
+static void obey(struct session *s, enum inbound_want want);
+
+/* Whether a lab lets the message be committed. */
+static bool may_commit(struct session *s)
+{
+	enum mischief_turn turn = mischief_ask(s, MISCHIEF_DOT, VIEW(""));
+	size_t answer = buffer_len(s->set.out);
+
+	s->owes_commit = turn == MISCHIEF_HELD;
+	if (turn == MISCHIEF_ANSWERED) {
+		drop(s);
+		obey(s, inbound_settled(s->smtp, INBOUND_FAILED));
+		unsay(s, answer);
+	}
+	return turn == MISCHIEF_GO;
+}
+
 static void commit(struct session *s)
 {
 	struct inbound_story story = inbound_story(s->smtp);
@@ -186,14 +108,17 @@ static void commit(struct session *s)
 
 static void start_tls(struct session *s)
 {
+	bool is_feigned = mischief_feigns(s);
 	struct error error;
 
 	flush(s);
+	if (is_feigned)
+		return;
 	if (s->set.tls && conn_start_server(s->conn, s->set.tls, &error) == 0) {
 		s->awaits_tls = true;
 		return;
 	}
-	log_trouble(s, "STARTTLS", s->set.tls ? error.text : "no certificate");
+	session_log_trouble(s, "STARTTLS", s->set.tls ? error.text : "no certificate");
 	s->is_closing = true;
 }
 
@@ -205,7 +130,10 @@ static void obey(struct session *s, enum inbound_want want)
 	case INBOUND_BODY: break;
 	case INBOUND_TLS: start_tls(s); break;
 	case INBOUND_BEGIN: begin(s); break;
-	case INBOUND_COMMIT: commit(s); break;
+	case INBOUND_COMMIT:
+		if (may_commit(s))
+			commit(s);
+		break;
 	case INBOUND_ABORT: drop(s); break;
 	case INBOUND_CLOSE: s->is_closing = true; break;
 	}
@@ -216,11 +144,17 @@ static bool step(struct session *s)
 {
 	struct view input = conn_input(s->conn);
 	size_t used, said = buffer_len(s->set.out);
-	enum inbound_want want = inbound_step(s->smtp, input, &used);
+	bool is_body = inbound_in_body(s->smtp);
+	enum inbound_want want;
 
+	if (mischief_waylays(s))
+		return true;
+	want = inbound_step(s->smtp, input, &used);
 	if (want == INBOUND_BODY)
 		append(s);
-	log_refused(s, said);
+	session_log_refused(s, said);
+	mischief_hears(s, view_first(input, used), is_body);
+	mischief_reviews(s, said);
 	conn_consume(s->conn, used);
 	if (s->rest == REST_BODY)
 		pace_count(&s->pace, now(), used);
@@ -249,12 +183,32 @@ static void take_news(struct session *s)
 	size_t said = buffer_len(s->set.out);
 
 	if (s->news == INTAKE_STORED)
-		log_accepted(s);
+		session_log_accepted(s);
 	free_receipt(s);
 	s->has_news = s->is_committing = s->is_behind = false;
 	s->message = NULL;
 	obey(s, inbound_settled(s->smtp, fates[s->news]));
-	log_refused(s, said);
+	session_log_refused(s, said);
+	mischief_reviews(s, said);
+}
+
+/* Says the greeting, or starts the handshake that comes before it. */
+static void greet(struct session *s)
+{
+	const struct tls_facts *facts = conn_facts(s->conn);
+	size_t said = buffer_len(s->set.out), answer;
+	enum mischief_turn turn = mischief_ask(s, MISCHIEF_GREETING, VIEW(""));
+
+	s->owes_greeting = turn == MISCHIEF_HELD;
+	if (turn != MISCHIEF_GO && turn != MISCHIEF_ANSWERED)
+		return;
+	answer = buffer_len(s->set.out);
+	obey(s, facts->is_tls ? inbound_secured(s->smtp, facts) :
+				inbound_open(s->smtp));
+	if (turn == MISCHIEF_ANSWERED)
+		unsay(s, answer);
+	else
+		mischief_reviews(s, said);
 }
 
 /* --- whose mail the client may bring --------------------------------- */
@@ -284,7 +238,7 @@ static void judge(void *arg, const struct policy *policy, struct judgement *out)
 static bool must_wait(const struct session *s)
 {
 	return s->is_closing || s->is_committing || s->is_behind ||
-	       s->awaits_tls;
+	       s->awaits_tls || s->is_held;
 }
 
 static bool is_heard(struct session *s)
@@ -299,6 +253,8 @@ static enum rest rest_of(const struct session *s)
 {
 	if (s->awaits_tls)
 		return REST_HANDSHAKE;
+	if (s->is_held)
+		return REST_HELD;
 	if (s->is_committing || s->is_behind)
 		return REST_STORE;
 	return inbound_in_body(s->smtp) ? REST_BODY : REST_COMMAND;
@@ -323,7 +279,7 @@ static void set_deadline(struct session *s)
 	}
 	if (!is_new)
 		return;
-	if (rest == REST_STORE)
+	if (rest == REST_STORE || rest == REST_HELD)
 		conn_deadline(s->conn, 0);
 	else if (rest == REST_HANDSHAKE)
 		conn_deadline(s->conn, conf->timeout_starttls);
@@ -337,8 +293,13 @@ static void end(struct session *s)
 	void *owner = s->owner;
 
 	drop(s);
+	if (s->visit)
+		s->set.mischief->leave(s->visit);
+	s->visit = NULL;
 	flush(s);
-	if (s->is_gone)
+	if (s->is_cut)
+		conn_flush(s->conn);
+	if (s->is_gone || s->is_cut)
 		conn_free(s->conn);
 	else
 		conn_finish(s->conn);
@@ -364,6 +325,10 @@ static void carry(struct session *s)
 			take_news(s);
 		else if (must_wait(s) || s->is_gone || !is_heard(s))
 			break;
+		else if (s->owes_greeting)
+			greet(s);
+		else if (s->owes_commit)
+			obey(s, INBOUND_COMMIT);
 		else
 			is_heard_out = !step(s);
 	}
@@ -372,7 +337,8 @@ static void carry(struct session *s)
 		s->is_closing = true;
 	/* A message that the store is about to have stays in hand, so that
 	 * what became of it can be told, if only to the log. */
-	if (!s->is_committing && (s->is_closing || s->is_gone)) {
+	if (!s->is_committing &&
+	    ((s->is_closing && !s->is_held) || s->is_gone)) {
 		end(s);
 		return;
 	}
@@ -380,7 +346,8 @@ static void carry(struct session *s)
 	if (s->is_gone)
 		return;
 	set_deadline(s);
-	if (must_wait(s) && !s->awaits_tls)
+	/* Who holds a client wants to know when it is gone. */
+	if (must_wait(s) && !s->awaits_tls && !s->is_held)
 		conn_pause(s->conn);
 	else
 		conn_resume(s->conn);
@@ -403,30 +370,43 @@ static void on_store(void *arg, enum intake_event event)
 
 static void fail(struct session *s)
 {
-	if (s->awaits_tls)
-		log_trouble(s, "STARTTLS", conn_error(s->conn));
+	if (s->awaits_tls) {
+		session_log_trouble(s, "STARTTLS", conn_error(s->conn));
+		mischief_told(s, conn_error(s->conn));
+	}
 	s->is_gone = true;
+}
+
+static void secured(struct session *s)
+{
+	s->awaits_tls = false;
+	mischief_told(s, NULL);
+	if (s->set.listener->tls == LISTEN_IMPLICIT)
+		greet(s);
+	else
+		obey(s, inbound_secured(s->smtp, conn_facts(s->conn)));
 }
 
 static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 {
 	struct session *s = arg;
 
+	(void)conn;
 	switch (event) {
 	case CONN_OPEN:
-	case CONN_INPUT:
 	case CONN_DRAINED: break;
-	case CONN_SECURE:
-		s->awaits_tls = false;
-		obey(s, inbound_secured(s->smtp, conn_facts(conn)));
-		break;
+	case CONN_INPUT: mischief_plays(s); break;
+	case CONN_SECURE: secured(s); break;
 	case CONN_CLOSED:
 		s->is_at_end = true;
-		if (s->awaits_tls)
+		if (s->awaits_tls || s->is_held)
 			s->is_gone = true;
 		break;
 	case CONN_TIMEOUT:
-		log_trouble(s, s->awaits_tls ? "STARTTLS" : "", "timeout");
+		if (s->is_closing)
+			break;
+		session_log_trouble(s, s->awaits_tls ? "STARTTLS" : "",
+				    "timeout");
 		obey(s, inbound_timeout(s->smtp));
 		break;
 	case CONN_FAILED: fail(s); break;
@@ -434,8 +414,20 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	carry(s);
 }
 
+void session_hold(struct session *s)
+{
+	s->is_held = true;
+}
+
+void session_resume(struct session *s)
+{
+	s->is_held = false;
+	carry(s);
+}
+
 void session_stop(struct session *s)
 {
+	s->is_held = false;
 	obey(s, inbound_stop(s->smtp));
 	carry(s);
 }
@@ -454,6 +446,20 @@ const struct conf *session_conf(const struct session *s)
 	return s->set.conf;
 }
 
+/* A lab may choose certificate and store for each session. */
+static void enter(struct session *s, const struct net_address *client)
+{
+	const struct mischief_verbs *verbs = s->set.mischief;
+
+	if (!verbs)
+		return;
+	s->visit = verbs->enter(s->set.mischief_owner, s, client);
+	if (verbs->context)
+		s->set.tls = verbs->context(s->visit, s->set.tls);
+	if (verbs->store)
+		s->set.store = verbs->store(s->visit, s->set.store);
+}
+
 struct session *session_new(const struct session_settings *settings, int fd,
 			    const struct net_address *client, void *owner)
 {
@@ -461,22 +467,27 @@ struct session *session_new(const struct session_settings *settings, int fd,
 	struct inbound_settings inbound = {
 		.conf = settings->conf,
 		.listener = settings->listener,
-		.offers_tls = settings->tls != NULL,
 		.accepts_everything = settings->accepts_everything,
 		.has_room = settings->verbs->has_room,
-		.store = settings->store,
 		.judge = judge,
 		.judge_arg = s,
 		.out = settings->out,
 	};
 
 	s->set = *settings;
-	s->set.tls = settings->tls ? tls_context_hold(settings->tls) : NULL;
 	s->owner = owner;
+	enter(s, client);
+	if (s->set.tls)
+		tls_context_hold(s->set.tls);
 	s->conn = conn_accept(settings->loop, fd, client, on_conn, s);
 	inbound.client = *client;
+	inbound.offers_tls = s->set.tls != NULL;
+	inbound.store = s->set.store;
 	s->smtp = inbound_new(&inbound);
-	obey(s, inbound_open(s->smtp));
+	if (settings->listener->tls == LISTEN_IMPLICIT)
+		obey(s, inbound_open(s->smtp));
+	else
+		greet(s);
 	flush(s);
 	set_deadline(s);
 	/* It may not end before its owner knows it. */

@@ -6,6 +6,7 @@
 #ifndef RELAY_SESSION_H
 #define RELAY_SESSION_H
 
+#include "relay/mischief.h"
 #include "relay/server.h"
 
 struct session;
@@ -19,6 +20,8 @@ struct session_settings {
 	const struct store_verbs *verbs;
 	void *store;
 	bool accepts_everything;
+	const struct mischief_verbs *mischief; /* a lab's; NULL in a relay */
+	void *mischief_owner;
 	struct buffer *out;           /* shared: empty between two turns */
 	void (*ended)(void *owner);   /* the session is gone */
 };
@@ -31,6 +34,10 @@ struct session *session_new(const struct session_settings *settings, int fd,
 void session_stop(struct session *s);
 /* Ends now, dropping what is under way. */
 void session_free(struct session *s);
+/* A lab stops a session where it is, and lets it go on. It may end within
+ * session_resume(). */
+void session_hold(struct session *s);
+void session_resume(struct session *s);
 const struct conf *session_conf(const struct session *s);
 
 #endif
