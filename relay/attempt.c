@@ -34,6 +34,7 @@ struct attempt {
 	struct candidate candidates[ROUTE_CANDIDATES_MAX];
 	size_t count, at;
 	bool is_plaintext; /* the judge allowed it for this candidate */
+	struct outbound_excuse excuse; /* then: why */
 	unsigned again;
 	bool has_trouble;
 	struct result trouble; /* the last one of a host */
@@ -196,6 +197,7 @@ static void connect_to(struct attempt *a, const struct candidate *candidate)
 		.candidate = candidate,
 		.domain = a->domain,
 		.is_plaintext = a->is_plaintext,
+		.excuse = a->is_plaintext ? &a->excuse : NULL,
 	};
 
 	a->field->make_room(a->field->arg);
@@ -337,6 +339,7 @@ static void over(struct attempt *a)
 {
 	switch (client_end(a->client)) {
 	case OUTBOUND_PLAINTEXT:
+		a->excuse = *client_excuse(a->client);
 		client_free(a->client);
 		a->client = NULL;
 		a->is_plaintext = true;

@@ -26,6 +26,7 @@ struct client {
 	char host[RESULT_HOST_MAX];
 	struct demand demand;
 	struct demand *would; /* of a dry run, or NULL */
+	struct outbound_excuse excuse;
 	client_callback *call;
 	void *arg;
 	struct conn *conn;
@@ -72,7 +73,9 @@ static void log_would(const struct client *c)
 	const struct judgement *would = outbound_would(c->session);
 	struct log_line line;
 
-	if (would == NULL || would->verdict == JUDGE_DELIVER)
+	/* The connection that failed to become TLS has told it already. */
+	if (would == NULL || would->verdict == JUDGE_DELIVER ||
+	    c->set.excuse != NULL)
 		return;
 	log_begin(&line, LOG_NOTICE, "would-have-failed");
 	log_str(&line, "host", c->host);
@@ -343,6 +346,10 @@ struct client *client_open(const struct client_settings *settings,
 	c->set.candidate = &c->candidate;
 	snprintf(c->domain, sizeof(c->domain), "%s", settings->domain);
 	c->set.domain = c->domain;
+	if (settings->excuse != NULL) {
+		c->excuse = *settings->excuse;
+		c->set.excuse = session.excuse = &c->excuse;
+	}
 	client_host_text(&c->candidate, c->host);
 	set_demand(c);
 	session.would = c->would;
@@ -450,6 +457,11 @@ enum outbound_end client_end(const struct client *c)
 const struct result *client_trouble(const struct client *c)
 {
 	return c->is_open ? outbound_trouble(c->session) : &c->trouble;
+}
+
+const struct outbound_excuse *client_excuse(const struct client *c)
+{
+	return outbound_excuse(c->session);
 }
 
 bool client_is_committed(const struct client *c)

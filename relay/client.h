@@ -34,6 +34,8 @@ struct client_settings {
 	const struct candidate *candidate; /* copied */
 	const char *domain;           /* the recipients'; copied */
 	bool is_plaintext;            /* as the judge allowed */
+	const struct outbound_excuse *excuse; /* then: of the client before
+	                               * it; copied; may be NULL */
 	/* a probe's; see relay/smtp/outbound.h */
 	bool stops_after_shake, stops_after_rcpt;
 	outbound_trace *trace;
@@ -69,6 +71,8 @@ double client_progress(const struct client *client);
 /* Once OVER. A connection that never stood is OUTBOUND_HOST. */
 enum outbound_end client_end(const struct client *client);
 const struct result *client_trouble(const struct client *client);
+/* When that is OUTBOUND_PLAINTEXT: for the client in plaintext. */
+const struct outbound_excuse *client_excuse(const struct client *client);
 /* The end of a message is sent and unanswered: better not break off. */
 bool client_is_committed(const struct client *client);
 

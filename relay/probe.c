@@ -262,19 +262,22 @@ static void settle_unmet(struct visit *visit, const char *reason)
 		visit->handshake_ms;
 }
 
-static void visit_start(struct visit *visit, bool is_plaintext);
+static void visit_start(struct visit *visit, bool is_plaintext,
+			const struct outbound_excuse *excuse);
 
 static void on_over(struct visit *visit)
 {
 	struct client *client = visit->client;
 	enum outbound_end end = client_end(client);
 	const char *trouble = client_trouble(client)->text;
+	struct outbound_excuse excuse;
 
 	note_judgement(visit);
 	if (end == OUTBOUND_PLAINTEXT) {
 		note_plaintext(visit, trouble);
+		excuse = *client_excuse(client);
 		client_free(client);
-		visit_start(visit, true);
+		visit_start(visit, true, &excuse);
 		return;
 	}
 	if (end != OUTBOUND_DONE && !visit->is_settled)
@@ -311,7 +314,8 @@ static void on_client(struct client *client, enum client_event event,
 
 /* --- the beginning --------------------------------------------------- */
 
-static void visit_start(struct visit *visit, bool is_plaintext)
+static void visit_start(struct visit *visit, bool is_plaintext,
+			const struct outbound_excuse *excuse)
 {
 	const struct probe_settings *set = visit->probe->set;
 	const struct matrix *matrix = visit->probe->matrix;
@@ -329,6 +333,7 @@ static void visit_start(struct visit *visit, bool is_plaintext)
 		.candidate = &candidate,
 		.domain = matrix->domain,
 		.is_plaintext = is_plaintext,
+		.excuse = excuse,
 		.stops_after_shake = set->depth == PROBE_TLS,
 		.stops_after_rcpt = true,
 		.trace = on_stage,
@@ -368,7 +373,7 @@ static void start_more(struct probe *probe)
 		if (is_answered(probe, visit->row))
 			continue;
 		probe->active++;
-		visit_start(visit, probe->set->depth == PROBE_PLAIN);
+		visit_start(visit, probe->set->depth == PROBE_PLAIN, NULL);
 	}
 	if (probe->active == 0)
 		errand_done(probe->set->errand);

@@ -63,11 +63,26 @@ static bool judge_plaintext(struct outbound *s)
 
 static void ready(struct outbound *s);
 
-void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
-			const char *detail)
+/* Once the judge allowed that: the words for it are those of what TLS
+ * failed by, and so is what the dry run says. */
+static void go_in_the_clear(struct outbound *s, enum tls_trouble trouble,
+			    const char *detail)
 {
 	struct judgement why;
 
+	tls_judge_trouble(s->set.demand, trouble, detail, &why);
+	if (!judge_plaintext(s))
+		return;
+	memcpy(s->judgement.reason, why.reason, sizeof(why.reason));
+	s->judgement.reason_code = why.reason_code;
+	proof_verdict(&s->judgement, &s->proof);
+	imagine_trouble(s, trouble, detail);
+	ready(s);
+}
+
+void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
+			const char *detail)
+{
 	tls_judge_trouble(s->set.demand, trouble, detail, &s->judgement);
 	s->is_judged = true;
 	proof_make(s->set.demand, &in_the_clear, &s->judgement, &s->proof);
@@ -76,15 +91,11 @@ void opening_tls_failed(struct outbound *s, enum tls_trouble trouble,
 	    s->set.is_tls_first) {
 		unmet(s);
 	} else if (trouble == TROUBLE_NOT_OFFERED) {
-		why = s->judgement;
-		if (!judge_plaintext(s))
-			return;
-		memcpy(s->judgement.reason, why.reason, sizeof(why.reason));
-		s->judgement.reason_code = why.reason_code;
-		proof_verdict(&s->judgement, &s->proof);
-		imagine_trouble(s, trouble, detail);
-		ready(s);
+		go_in_the_clear(s, trouble, detail);
 	} else {
+		s->excuse.trouble = trouble;
+		snprintf(s->excuse.detail, sizeof(s->excuse.detail), "%s",
+			 detail);
 		result_set(&s->trouble, OUTCOME_DEFERRED, BLAME_HOST, "4.7.0",
 			   "%s", s->judgement.reason);
 		outcome_sign(s, &s->trouble);
@@ -209,6 +220,9 @@ static void greeted(struct outbound *s)
 {
 	if (s->is_secure)
 		ready(s);
+	else if (s->set.is_plaintext && s->set.excuse != NULL)
+		go_in_the_clear(s, s->set.excuse->trouble,
+				s->set.excuse->detail);
 	else if (s->set.is_plaintext || s->set.demand->level == TLS_NONE) {
 		if (judge_plaintext(s))
 			ready(s);

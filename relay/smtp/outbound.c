@@ -378,6 +378,11 @@ const struct result *outbound_trouble(const struct outbound *s)
 	return &s->trouble;
 }
 
+const struct outbound_excuse *outbound_excuse(const struct outbound *s)
+{
+	return &s->excuse;
+}
+
 const struct judgement *outbound_judgement(const struct outbound *s)
 {
 	return s->is_judged ? &s->judgement : NULL;

@@ -41,6 +41,12 @@ enum outbound_end {
 	                     * new connection, is_plaintext */
 };
 
+/* Why TLS was not to be had, where the judge allows plaintext. */
+struct outbound_excuse {
+	enum tls_trouble trouble;
+	char detail[256];
+};
+
 /* What a session got past, for those who measure. */
 enum outbound_stage {
 	OUTBOUND_CONNECTED,
@@ -72,6 +78,9 @@ struct outbound_settings {
 	const char *host;             /* for results: "name[addr]:port" */
 	bool is_tls_first;
 	bool is_plaintext;            /* after OUTBOUND_PLAINTEXT */
+	const struct outbound_excuse *excuse; /* of the session before, told
+	                               * beside this one's plaintext; may be
+	                               * NULL */
 	bool stops_after_shake;       /* a probe: QUIT once judged */
 	bool stops_after_rcpt;        /* a probe: step by step up to RCPT,
 	                               * whose reply is the result; then RSET.
@@ -138,6 +147,8 @@ uint64_t outbound_turn(const struct outbound *session);
 enum outbound_end outbound_end(const struct outbound *session);
 /* HOST, UNMET, PLAINTEXT: what was wrong, as a deferral. */
 const struct result *outbound_trouble(const struct outbound *session);
+/* PLAINTEXT: for the session that follows; else without meaning. */
+const struct outbound_excuse *outbound_excuse(const struct outbound *session);
 /* The last judgement; NULL: none yet. */
 const struct judgement *outbound_judgement(const struct outbound *session);
 /* What the dry run says; NULL: there is none, or nothing was judged. */

@@ -46,6 +46,7 @@ struct outbound {
 	bool is_secure, is_judged, may_send, auth_failed;
 	struct judgement judgement;
 	struct judgement would; /* of the dry run; nothing is decided by it */
+	struct outbound_excuse excuse; /* for the session in plaintext */
 	struct proof proof;
 	struct delivery *delivery;
 	struct transaction transaction;

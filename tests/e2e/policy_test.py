@@ -132,6 +132,9 @@ def clients_are_asked_only_where_it_matters(lab):
     ("STARTTLS refused", {"sort": "good",
                           "script": {"starttls": "454 4.7.0 no"}},
      "starttls-not-supported"),
+    ("a handshake that fails", {"sort": "good",
+                                "newest_tls": ssl.TLSVersion.TLSv1_1},
+     "validation-failure"),
 )
 def a_dry_run_tells_and_delivers(lab, options, would):
     sink = lab.sink(**options)
@@ -143,10 +146,16 @@ def a_dry_run_tells_and_delivers(lab, options, would):
     equal((event.level, event.would), ("may", would))
     sink.wait_messages(1)
     told = relay.find("would-have-failed")
-    equal(bool(told), would != "deliver")
+    equal(len(told), would != "deliver")
     if told:
-        equal(told[0].policy, "example.net")
+        equal((told[0].policy, told[0].reason_code), ("example.net", would))
         assert told[0].reason, told[0]
+    if not event.tls:
+        # Why mail went in the clear is said where it went.
+        equal((event.verdict, event.reason_code), ("plaintext", would))
+        has(relay.wait("judged", verdict="plaintext", count=len(
+            relay.find("judged"))).reason, "STARTTLS" if "starttls" in would
+            else "the TLS handshake failed")
 
 
 @case

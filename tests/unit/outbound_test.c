@@ -156,6 +156,47 @@ static void never_sends_what_the_judge_forbids(void **state)
 	}
 }
 
+/* The second connection of one host, with what the first one met. */
+static void plaintext_says_why_it_is_plaintext(void **state)
+{
+	static const struct {
+		enum tls_trouble trouble;
+		const char *reason_code;
+	} rows[] = {
+		{ TROUBLE_REFUSED, "starttls-not-supported" },
+		{ TROUBLE_HANDSHAKE, "validation-failure" },
+	};
+	struct outbound_excuse excuse = { .detail = "this and that" };
+	struct script d = {
+		.level = TLS_MAY,
+		.would = TLS_VERIFY,
+		.is_plaintext = true,
+		.excuse = &excuse,
+		.body = "x\r\n",
+		.lines = { GREETING, TLS_EHLO, OK("MAIL"), OK("RCPT"),
+			   { "DATA", "354 go\r\n" }, OK(".") },
+	};
+	const struct proof *proof;
+	struct seen *seen;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		excuse.trouble = rows[i].trouble;
+		seen = script_run(&d);
+		script_check(seen, 0, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0");
+		proof = &seen->results[0].proof;
+		assert_string_equal(proof->verdict, "plaintext");
+		assert_string_equal(proof->reason_code, rows[i].reason_code);
+		assert_string_equal(proof->would, rows[i].reason_code);
+	}
+	/* It excuses nothing where more is demanded. */
+	d.level = TLS_ENCRYPT;
+	d.lines[2].expect = NULL;
+	seen = script_run(&d);
+	assert_int_equal(seen->end, OUTBOUND_UNMET);
+}
+
 static void falls_back_to_helo(void **state)
 {
 	const struct script d = {
@@ -365,6 +406,7 @@ int main(void)
 		cmocka_unit_test(forgets_the_clear_after_starttls),
 		cmocka_unit_test(speaks_tls_first_where_told),
 		cmocka_unit_test(never_sends_what_the_judge_forbids),
+		cmocka_unit_test(plaintext_says_why_it_is_plaintext),
 		cmocka_unit_test(falls_back_to_helo),
 		cmocka_unit_test(offers_credentials_to_proven_hosts_only),
 		cmocka_unit_test(speaks_login_where_plain_is_missing),

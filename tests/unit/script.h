@@ -20,6 +20,7 @@ enum { SCRIPT_LINES_MAX = 260, SCRIPT_RECIPIENTS_MAX = 250 };
 struct script {
 	enum tls_level level, would;
 	bool is_tls_first, is_plaintext, stops, stops_after_rcpt;
+	const struct outbound_excuse *excuse;
 	const char *user;
 	const char *const *recipients; /* NULL: one */
 	size_t recipient_count;
