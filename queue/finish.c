@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/duration.h"
 #include "conf/log.h"
 #include "queue/dsn.h"
 #include "queue/retry.h"
@@ -82,24 +83,6 @@ static void fail(struct ending *ending, size_t i, const struct result *result)
 	add_report(ending, i, DSN_FAILED, result);
 }
 
-/* "5 days", "36 hours", "90 seconds": the largest unit that is exact. */
-static const char *duration(uint32_t seconds, char out[24])
-{
-	static const struct {
-		uint32_t length;
-		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
-		      { 1, "second" } };
-	size_t i = 0;
-
-	while (seconds % units[i].length)
-		i++;
-	seconds /= units[i].length;
-	snprintf(out, 24, "%u %s%s", seconds, units[i].name,
-		 seconds == 1 ? "" : "s");
-	return out;
-}
-
 /* Given up for its age. Who waited for TLS is told so: a better host, or an
  * agreement that is kept, would have had the mail. */
 static void expired(const struct part *part, struct result *out,
@@ -108,7 +91,7 @@ static void expired(const struct part *part, struct result *out,
 	const struct policy *policy = policy_of(part);
 	const struct conf *conf = part->queue->conf;
 	uint32_t lifetime = policy_lifetime(conf, policy);
-	char status[sizeof(last->status)], text[24];
+	char status[sizeof(last->status)], text[DURATION_TEXT_MAX];
 
 	*out = *last;
 	if (last->is_unmet && age_of(part) < lifetime) {
@@ -117,14 +100,14 @@ static void expired(const struct part *part, struct result *out,
 		result_retell(out, OUTCOME_FAILED, last->blame, status,
 			   "the encryption that is demanded for this "
 			   "recipient was not to be had within %s: %s",
-			   duration(policy->bounce_after, text), last->text);
+			   duration_text(policy->bounce_after, text), last->text);
 		return;
 	}
 	/* RFC 3463 3.5: X.4.7, delivery time expired; 4 because a later
 	 * message may fare better. */
 	result_retell(out, OUTCOME_FAILED, last->blame, "4.4.7",
 		   "not delivered within %s; the last reason was: %s",
-		   duration(lifetime, text), last->text);
+		   duration_text(lifetime, text), last->text);
 }
 
 /* True when the recipient stays open. */

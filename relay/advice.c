@@ -138,16 +138,27 @@ static void advise_host(const struct matrix_row *row, char out[ADVICE_MAX])
 			 "bear and who vouches for it: names, trust.");
 }
 
+static enum judgement_fault fault_of(const struct matrix_row *row)
+{
+	const struct judgement *judgement = matrix_judgement(row);
+
+	return judgement != NULL ? judgement->fault : FAULT_NONE;
+}
+
 static void advise_certificate(const struct matrix *matrix,
 			       const struct matrix_row *row,
 			       char out[ADVICE_MAX])
 {
-	switch (row->judgement.fault) {
+	switch (fault_of(row)) {
 	case FAULT_HOST: advise_host(row, out); return;
 	case FAULT_PIN: advise_pin(row, out); return;
 	case FAULT_CHAIN: advise_chain(matrix, row, out); return;
 	case FAULT_ISSUER: advise_issuer(matrix, row, out); return;
 	case FAULT_NAME: advise_name(matrix, row, out); return;
+	case FAULT_CIPHER:
+		say(out, "It must offer a cipher with AES-GCM or "
+			 "ChaCha20-Poly1305.");
+		return;
 	default: say(out, "It must present a certificate."); return;
 	}
 }
@@ -159,7 +170,7 @@ static void advise_negotiation(const struct matrix *matrix,
 	say(out, "It must complete a handshake of TLS %s with a cipher that "
 		 "is in use today, and answer EHLO inside.",
 	    matrix->policy->min_tls == TLS_1_3 ? "1.3" : "1.2 or 1.3");
-	if (row->judgement.fault == FAULT_VERSION)
+	if (fault_of(row) == FAULT_VERSION)
 		say(out, " The policy says min-tls = 1.3.");
 }
 

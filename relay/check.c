@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf/files.h"
+#include "conf/rules.h"
 #include "relay/probe.h"
 #include "relay/score.h"
 #include "relay/target.h"
@@ -111,10 +112,9 @@ static int use_given(struct check *check, struct error *error)
 	return check->policy.trust.path ? 0 : find_trust(check, error);
 }
 
-static int choose_policy(struct check *check, struct error *error)
+static int choose_policy(struct check *check, const struct rules_answer *rule,
+			 struct error *error)
 {
-	const struct rules_answer *rule = &check->survey.rule;
-
 	if (check->by != NULL)
 		return use_given(check, error);
 	check->policy.source = rule->policy->source;
@@ -247,17 +247,19 @@ static int status_of(const struct check *check)
 
 static int run(struct check *check, struct error *error)
 {
+	struct rules_question who = {
+		.recipient_domain = check->recipient.domain,
+	};
+	struct rules_answer rule = check->by != NULL
+		? *check->by
+		: rules_policy(check->errand->conf, who);
 	int status;
 
-	if (find_sender(check, error) || find_recipient(check, error))
+	/* What is wrong with the order is said before the DNS is asked. */
+	if (find_sender(check, error) || find_recipient(check, error) ||
+	    choose_policy(check, &rule, error))
 		return EX_USAGE;
-	if (check->by != NULL)
-		survey_by(&check->survey, check->errand, &check->recipient,
-			  check->by);
-	else
-		survey_make(&check->survey, check->errand, &check->recipient);
-	if (choose_policy(check, error))
-		return EX_USAGE;
+	survey_by(&check->survey, check->errand, &check->recipient, &rule);
 	check->matrix.conf = check->errand->conf;
 	check->matrix.recipient = check->recipient.text;
 	check->matrix.sender = check->sender;

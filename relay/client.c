@@ -434,6 +434,11 @@ const struct judgement *client_judgement(const struct client *c)
 	return outbound_judgement(c->session);
 }
 
+const struct judgement *client_would(const struct client *c)
+{
+	return outbound_would(c->session);
+}
+
 unsigned client_messages(const struct client *c)
 {
 	return c->messages;

@@ -63,6 +63,8 @@ const char *client_domain(const struct client *client);
 const char *client_host(const struct client *client);
 /* NULL: not judged. */
 const struct judgement *client_judgement(const struct client *client);
+/* Of a dry run; NULL: there is none, or nothing was judged. */
+const struct judgement *client_would(const struct client *client);
 unsigned client_messages(const struct client *client);
 /* When it was opened and when it last got on, by the loop's clock. */
 double client_opened(const struct client *client);

@@ -19,6 +19,7 @@ void explain_demand(const struct explanation *what,
 		.source = host->source,
 		.host = host->name,
 		.conf = what->conf,
+		.is_dry_run = true,
 	};
 
 	tls_demand(&question, demand);
@@ -139,6 +140,9 @@ static void text_own_demand(const struct explanation *what,
 	size_t i;
 
 	explain_demand(what, host, &demand);
+	if (!demand.is_usable)
+		buffer_printf(out, "            would not be used: %s\n",
+			      demand.why);
 	if (!demand.is_usable || !demand.asks_name)
 		return;
 	buffer_printf(out, "            must bear ");
@@ -207,75 +211,6 @@ static void text_route(const struct explanation *what, struct buffer *out)
 		text_host(what, &survey->hosts[i], is_gateway, out);
 }
 
-/* --- the demand ------------------------------------------------------ */
-
-static void text_list(const char *label, const struct strings *list,
-		      struct buffer *out)
-{
-	size_t i;
-
-	if (list->count == 0)
-		return;
-	buffer_printf(out, "         %-8s ", label);
-	for (i = 0; i < list->count; i++)
-		buffer_printf(out, "%s\"%s\"", i > 0 ? " or " : "",
-			      list->at[i]);
-	buffer_printf(out, "\n");
-}
-
-static void text_trust(const struct explanation *what, struct buffer *out)
-{
-	const struct policy *policy = what->survey->rule.policy;
-	size_t i;
-	char pin[FACTS_PIN_MAX];
-
-	if (policy->trust.path != NULL)
-		buffer_printf(out, "         trust    %s, %zu certificate%s, "
-				   "in place of the system's\n",
-			      policy->trust.path, what->anchors,
-			      what->anchors == 1 ? "" : "s");
-	else if (what->conf->system_trust.path != NULL)
-		buffer_printf(out, "         trust    the system's, %s, "
-				   "%zu certificate%s\n",
-			      what->conf->system_trust.path, what->anchors,
-			      what->anchors == 1 ? "" : "s");
-	for (i = 0; i < policy->pin_count; i++) {
-		facts_pin_text(policy->pins[i], pin);
-		buffer_printf(out, "         pin      %s\n", pin);
-	}
-	if (policy->pin_count > 0 && policy->trust.path == NULL &&
-	    policy->issuer.count == 0)
-		buffer_printf(out, "                  the pin alone is asked, "
-				   "no chain and no date\n");
-}
-
-static void text_demand(const struct explanation *what, struct buffer *out)
-{
-	const struct policy *policy = what->survey->rule.policy;
-
-	buffer_printf(out, "Demand   tls = %s\n", explain_level(policy->tls));
-	/* DANE and MTA-STS will say theirs here; a demand may only rise. */
-	if (what->survey->rule.pattern != NULL)
-		buffer_printf(out, "         from     the configuration, policy "
-				   "\"%s\"\n", policy->title);
-	else
-		buffer_printf(out, "         from     the configuration, where "
-				   "no policy applies\n");
-	if (policy->tls == TLS_NONE)
-		return;
-	buffer_printf(out, "         version  TLS %s or later\n",
-		      policy->min_tls == TLS_1_3 ? "1.3" : "1.2");
-	if (policy->tls == TLS_VERIFY) {
-		text_list("names", &policy->names, out);
-		text_list("issuer", &policy->issuer, out);
-		text_trust(what, out);
-	}
-	buffer_printf(out, "         SNI      %s\n",
-		      policy->sni != NULL ? policy->sni : "the host's name");
-	if (policy->user != NULL)
-		buffer_printf(out, "         AUTH     as %s\n", policy->user);
-}
-
 /* --- the verdict ----------------------------------------------------- */
 
 static void text_candidate(const struct candidate *candidate,
@@ -288,19 +223,32 @@ static void text_candidate(const struct candidate *candidate,
 		      (unsigned)net_port(&candidate->address));
 }
 
+static const char *state_of(const struct explain_probe *probe)
+{
+	if (probe->holds)
+		return probe->is_plaintext ? "mail goes in plain text"
+					   : "holds";
+	return probe->is_temporary ? "cannot be asked" : "does not hold";
+}
+
 static void text_now(const struct explanation *what, struct buffer *out)
 {
+	const struct explain_probe *probe;
 	size_t i;
 
 	for (i = 0; i < what->probe_count; i++) {
+		probe = &what->probes[i];
 		buffer_printf(out, "%-9s", i == 0 ? "Now" : "");
-		text_candidate(what->probes[i].candidate, out);
-		buffer_printf(out, " %s: %s\n",
-			      what->probes[i].holds ? "holds"
-			      : what->probes[i].is_temporary
-				      ? "cannot be asked"
-				      : "does not hold",
-			      what->probes[i].reason);
+		text_candidate(probe->candidate, out);
+		buffer_printf(out, " %s: %s\n", state_of(probe),
+			      probe->reason);
+		if (probe->would != NULL)
+			buffer_printf(out, "         would = verify would %s: "
+					   "%s\n",
+				      probe->would->verdict == JUDGE_DELIVER
+					      ? "hold"
+					      : "fail",
+				      probe->would->reason);
 	}
 }
 
@@ -338,7 +286,7 @@ void explain_text(const struct explanation *what, struct buffer *out)
 	text_policy(what, out);
 	if (!what->survey->is_refused) {
 		text_route(what, out);
-		text_demand(what, out);
+		explain_text_demand(what, out);
 	}
 	text_verdict(what, out);
 }

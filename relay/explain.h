@@ -11,7 +11,9 @@
 struct explain_probe {
 	const struct candidate *candidate;
 	bool holds, is_temporary;
+	bool is_plaintext; /* it holds, and mail would go in the clear */
 	const char *reason;
+	const struct judgement *would; /* of a dry run; NULL: none */
 };
 
 /* All borrowed. */
@@ -27,9 +29,12 @@ struct explanation {
 void explain_text(const struct explanation *what, struct buffer *out);
 void explain_json(const struct explanation *what, struct buffer *out);
 
-/* What is demanded of one host of the survey. */
+/* What is demanded of one host of the survey, by the dry run where there is
+ * one. */
 void explain_demand(const struct explanation *what,
 		    const struct route_host *host, struct demand *demand);
+/* Its part of the text: what is asked of hosts, and of mail from there. */
+void explain_text_demand(const struct explanation *what, struct buffer *out);
 /* The DNS's answer in words; never NULL. */
 const char *explain_kind(const struct route_answer *answer);
 const char *explain_proof(const struct route_answer *answer);

@@ -144,9 +144,45 @@ static void json_demand(const struct explanation *what, struct json *json)
 	json_text(json, "level", tls_level_text(policy->tls));
 	json_text(json, "from", "configuration");
 	json_text(json, "min_tls", policy->min_tls == TLS_1_3 ? "1.3" : "1.2");
+	json_text_or_null(json, "would",
+			  policy->would != TLS_NONE
+				  ? tls_level_text(policy->would)
+				  : NULL);
+	if (policy->bounce_after > 0)
+		json_number(json, "bounce_after", policy->bounce_after);
+	else
+		json_null(json, "bounce_after");
 	json_text_or_null(json, "sni", policy->sni);
+	json_text_or_null(json, "certificate",
+			  policy->certificate != NULL
+				  ? policy->certificate->title
+				  : NULL);
 	json_text_or_null(json, "user", policy->user);
 	json_trust(what, json);
+	json_close_object(json);
+}
+
+/* Of mail from there. */
+static void json_inbound(const struct explanation *what, struct json *json)
+{
+	static const char *const levels[] = {
+		[INBOUND_TLS_NONE] = "none",
+		[INBOUND_TLS_REQUIRED] = "required",
+		[INBOUND_TLS_VERIFY] = "verify",
+	};
+	const struct policy *policy = what->survey->rule.policy;
+	const struct strings *names = policy->inbound_names.count > 0
+					      ? &policy->inbound_names
+					      : &policy->names;
+	size_t i;
+
+	json_open_object(json, "inbound");
+	json_text(json, "level", levels[policy->inbound]);
+	json_open_list(json, "names");
+	for (i = 0; policy->inbound == INBOUND_TLS_VERIFY && i < names->count;
+	     i++)
+		json_text(json, NULL, names->at[i]);
+	json_close_list(json);
 	json_close_object(json);
 }
 
@@ -159,6 +195,19 @@ static void json_candidate(struct json *json,
 	net_text(&candidate->address, text);
 	json_text(json, "address", text);
 	json_number(json, "port", net_port(&candidate->address));
+}
+
+static void json_would(struct json *json, const struct judgement *would)
+{
+	if (would == NULL) {
+		json_null(json, "would");
+		return;
+	}
+	json_open_object(json, "would");
+	json_bool(json, "holds", would->verdict == JUDGE_DELIVER);
+	json_text_or_null(json, "code", would->reason_code);
+	json_text(json, "reason", would->reason);
+	json_close_object(json);
 }
 
 static void json_attempts(const struct explanation *what, struct json *json)
@@ -182,7 +231,9 @@ static void json_attempts(const struct explanation *what, struct json *json)
 		json_candidate(json, what->probes[i].candidate);
 		json_bool(json, "holds", what->probes[i].holds);
 		json_bool(json, "temporary", what->probes[i].is_temporary);
+		json_bool(json, "plaintext", what->probes[i].is_plaintext);
 		json_text(json, "reason", what->probes[i].reason);
+		json_would(json, what->probes[i].would);
 		json_close_object(json);
 	}
 	json_close_list(json);
@@ -216,6 +267,7 @@ void explain_json(const struct explanation *what, struct buffer *out)
 	json_policy(what, &json);
 	json_route(what, &json);
 	json_demand(what, &json);
+	json_inbound(what, &json);
 	json_attempts(what, &json);
 	json_verdict(what, &json);
 	json_close_object(&json);

@@ -97,6 +97,8 @@ static void take_rows(struct explanation *what, const struct matrix *matrix,
 		out[i].candidate = &what->survey->candidates[i];
 		out[i].holds = row->is_met;
 		out[i].is_temporary = !row->is_judged;
+		out[i].is_plaintext = row->is_plaintext;
+		out[i].would = row->has_would ? &row->would : NULL;
 		out[i].reason = row->is_judged ? row->judgement.reason
 					       : row->reason;
 	}

@@ -76,6 +76,13 @@ const char *matrix_state_text(enum matrix_state state)
 	return texts[state];
 }
 
+const struct judgement *matrix_judgement(const struct matrix_row *row)
+{
+	if (row->has_would)
+		return &row->would;
+	return row->is_judged ? &row->judgement : NULL;
+}
+
 void matrix_demand(const struct matrix *matrix, const struct matrix_row *row,
 		   struct demand *demand)
 {
@@ -85,6 +92,7 @@ void matrix_demand(const struct matrix *matrix, const struct matrix_row *row,
 		.source = row->source,
 		.host = row->host,
 		.conf = matrix->conf,
+		.is_dry_run = true,
 	};
 
 	tls_demand(&question, demand);

@@ -51,6 +51,8 @@ struct matrix_row {
 	bool is_plaintext;            /* it would go in the clear */
 	bool is_judged;
 	struct judgement judgement;
+	bool has_would;
+	struct judgement would;       /* of the policy's dry run */
 	struct tls_facts facts;       /* owned; is_tls false: none */
 };
 
@@ -80,7 +82,9 @@ const char *matrix_title(const struct matrix *matrix, enum matrix_stage stage);
 /* "cert", for programs. */
 const char *matrix_key(const struct matrix *matrix, enum matrix_stage stage);
 const char *matrix_state_text(enum matrix_state state); /* "OK", "-" */
-/* What was demanded of a row's host. */
+/* The stricter of both judgements, which Cert OK is about; NULL: none. */
+const struct judgement *matrix_judgement(const struct matrix_row *row);
+/* What was demanded of a row's host, by the dry run where there is one. */
 void matrix_demand(const struct matrix *matrix, const struct matrix_row *row,
 		   struct demand *demand);
 /* Whole days until the leaf ends, negative once it did. */

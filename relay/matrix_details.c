@@ -121,6 +121,11 @@ static void detail_row(const struct matrix *matrix,
 	}
 	if (row->is_judged && !matrix->is_assured)
 		buffer_printf(out, "  verdict  %s\n", row->judgement.reason);
+	if (row->has_would && !matrix->is_assured)
+		buffer_printf(out, "  would    %s: %s\n",
+			      row->would.verdict == JUDGE_DELIVER ? "hold"
+								  : "fail",
+			      row->would.reason);
 	if (row->reason[0] != '\0' &&
 	    strcmp(row->reason, row->judgement.reason) != 0)
 		buffer_printf(out, "  reason   %s\n", row->reason);
@@ -130,6 +135,24 @@ static void detail_row(const struct matrix *matrix,
 	advice_text(matrix, row, advice);
 	if (advice[0] != '\0')
 		buffer_printf(out, "  change   %s\n", advice);
+}
+
+static void detail_policy(const struct policy *policy, struct buffer *out)
+{
+	buffer_printf(out, "\nJudged by policy \"%s\" at %s, tls = %s",
+		      policy->title, policy->where,
+		      tls_level_text(policy->tls));
+	if (policy->would != TLS_NONE)
+		buffer_printf(out, ", and by its dry run, would = %s,\n"
+				   "which Cert OK is about",
+			      tls_level_text(policy->would));
+	else if (policy->tls < TLS_VERIFY)
+		buffer_printf(out, ", which asks for no proof (--form does)");
+	if (policy->certificate != NULL)
+		buffer_printf(out, "\nA gateway that asks is shown our "
+				   "certificate \"%s\"",
+			      policy->certificate->title);
+	buffer_append_byte(out, '\n');
 }
 
 static void detail_judged_by(const struct matrix *matrix, struct buffer *out)
@@ -143,14 +166,7 @@ static void detail_judged_by(const struct matrix *matrix, struct buffer *out)
 			"MAIL, and RCPT for the\npostmaster where MAIL was "
 			"taken, then RSET and QUIT. Nothing was delivered.\n");
 	else if (matrix->pattern != NULL)
-		buffer_printf(out, "\nJudged by policy \"%s\" at %s, tls = %s"
-				   "%s\n",
-			      policy->title, policy->where,
-			      tls_level_text(policy->tls),
-			      policy->tls < TLS_VERIFY
-				      ? ", which asks for no proof (--form "
-					"does)"
-				      : "");
+		detail_policy(policy, out);
 	else
 		buffer_printf(
 			out,

@@ -108,6 +108,20 @@ static void json_tls(const struct matrix *matrix,
 	json_close_object(json);
 }
 
+/* Of a policy's dry run. */
+static void json_would(const struct matrix_row *row, struct json *json)
+{
+	if (!row->has_would) {
+		json_null(json, "would");
+		return;
+	}
+	json_open_object(json, "would");
+	json_bool(json, "met", row->would.verdict == JUDGE_DELIVER);
+	json_text_or_null(json, "code", row->would.reason_code);
+	json_text(json, "reason", row->would.reason);
+	json_close_object(json);
+}
+
 static void json_judgement(const struct matrix_row *row, struct json *json)
 {
 	const struct judgement *judgement = &row->judgement;
@@ -151,6 +165,7 @@ static void json_row(const struct matrix *matrix, const struct matrix_row *row,
 		json_null(json, "judgement");
 	else
 		json_judgement(row, json);
+	json_would(row, json);
 	json_tls(matrix, row, json);
 	json_bool(json, "ends_soon", matrix_is_ending(matrix, row));
 	advice_text(matrix, row, advice);
@@ -160,15 +175,25 @@ static void json_row(const struct matrix *matrix, const struct matrix_row *row,
 
 static void json_policy(const struct matrix *matrix, struct json *json)
 {
+	const struct policy *policy = matrix->policy;
+
 	if (matrix->pattern == NULL) {
 		json_null(json, "policy");
 		return;
 	}
 	json_open_object(json, "policy");
-	json_text(json, "title", matrix->policy->title);
+	json_text(json, "title", policy->title);
 	json_text(json, "pattern", matrix->pattern);
-	json_text(json, "where", matrix->policy->where);
-	json_text(json, "tls", tls_level_text(matrix->policy->tls));
+	json_text(json, "where", policy->where);
+	json_text(json, "tls", tls_level_text(policy->tls));
+	json_text_or_null(json, "would",
+			  policy->would != TLS_NONE
+				  ? tls_level_text(policy->would)
+				  : NULL);
+	json_text_or_null(json, "certificate",
+			  policy->certificate != NULL
+				  ? policy->certificate->title
+				  : NULL);
 	json_close_object(json);
 }
 

@@ -77,14 +77,19 @@ static void settle(struct visit *visit, enum matrix_stage stage,
 
 /* --- what the session got past --------------------------------------- */
 
-/* Whoever goes on behind a handshake was judged good enough. */
+/* Whoever goes on behind a handshake was judged good enough; a dry run may
+ * find fault all the same. */
 static void certificate_passed(struct visit *visit)
 {
-	enum tls_level level = visit->probe->matrix->policy->tls;
+	const struct judgement *would = client_would(visit->client);
+	enum matrix_state state = MATRIX_UNASKED;
 
-	set_cell(visit, MATRIX_CERT,
-		 level == TLS_VERIFY ? MATRIX_OK : MATRIX_UNASKED,
-		 visit->handshake_ms);
+	if (visit->probe->matrix->policy->tls == TLS_VERIFY)
+		state = MATRIX_OK;
+	else if (would != NULL)
+		state = would->verdict == JUDGE_DELIVER ? MATRIX_OK
+							: MATRIX_FAIL;
+	set_cell(visit, MATRIX_CERT, state, visit->handshake_ms);
 }
 
 static void on_shaken(struct visit *visit, const struct tls_facts *facts)
@@ -207,9 +212,13 @@ static void start_more(struct probe *probe);
 static void note_judgement(struct visit *visit)
 {
 	const struct judgement *judgement = client_judgement(visit->client);
+	const struct judgement *would = client_would(visit->client);
 
 	if (judgement == NULL)
 		return;
+	visit->row->has_would = would != NULL;
+	if (would != NULL)
+		visit->row->would = *would;
 	visit->row->judgement = *judgement;
 	visit->row->is_judged = true;
 	visit->row->is_met = judgement->verdict == JUDGE_DELIVER;
@@ -226,7 +235,8 @@ static void note_plaintext(struct visit *visit, const char *why)
 	if (visit->is_secure || visit->is_plaintext)
 		return;
 	visit->is_plaintext = true;
-	set_cell(visit, MATRIX_CERT, MATRIX_UNASKED, 0);
+	set_cell(visit, MATRIX_CERT,
+		 visit->row->has_would ? MATRIX_UNREACHED : MATRIX_UNASKED, 0);
 	if (is_wanted) {
 		set_cell(visit, visit->pending, MATRIX_FAIL, lap(visit));
 		snprintf(row->reason, sizeof(row->reason),

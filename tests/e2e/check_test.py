@@ -182,6 +182,57 @@ def opportunistic_policies_are_judged_by_what_they_ask(lab):
 
 
 @case
+def a_dry_run_is_what_cert_ok_is_about(lab):
+    """Mail goes on as `tls = may` has it; the matrix says whether it would
+    under `verify`."""
+    good, bad, none, old = lab.sink("good"), lab.sink("expired"), \
+        lab.sink(), lab.sink("good", newest_tls=ssl.TLSVersion.TLSv1_1)
+    conf = configure(lab, lab.gateway(
+        "dry.test", good, bad, none, old, would="verify",
+        names="{ mx5.de.tuv.com }", trust=f'"{lab.ca.trust}"'))
+    done = Run(conf, "dry.test", "--json")
+    equal(done.letters(),
+          ["OOOOOOOO", "OOOOFOOO", "OOOF--OO", "OOOO-FOO"], done.text)
+    equal([row["would"]["code"] for row in done.json["gateways"]],
+          [None, "certificate-expired", "starttls-not-supported",
+           "validation-failure"])
+    equal([row["judgement"]["met"] for row in done.json["gateways"]],
+          [True] * 4)
+    equal(done.json["policy"]["would"], "verify")
+    text = Run(conf, "dry.test").text
+    for part in ("by its dry run, would = verify,\nwhich Cert OK is about",
+                 "would    hold: verified", "would    fail: certificate of",
+                 "must be renewed"):
+        has(text, part)
+    done = Run(conf, "--probe", "x@dry.test", verb="explain")
+    equal(done.status, 0)
+    for part in ("would = verify would hold: verified",
+                 "would = verify would fail: certificate of",
+                 "mail goes in plain text:"):
+        has(done.text, part)
+
+
+@case
+def a_gateway_that_asks_is_shown_our_certificate(lab):
+    """As delivery would show it, by both commands."""
+    sink = lab.sink("good", asks=lab.ca.trust)
+    own = lab.ca.leaf("own", "out.relay.example",
+                      purpose="serverAuth, clientAuth")
+    conf = configure(
+        lab, f'certificate "own" {{ chain = "{own.chain}" '
+        f'key = "{own.key}" }}\n',
+        lab.verified("tuv.com", sink, certificate="own"),
+        lab.verified("bare.test", sink))
+    has(Run(conf, "tuv.com").text, 'is shown our certificate "own"')
+    Run(conf, "--probe", "tuv.com", verb="explain")
+    for session in sink.sessions:
+        has(session.tls.client_certificate or b"", b"out.relay.example")
+    equal(len(sink.sessions), 2)
+    Run(conf, "bare.test")
+    assert not sink.sessions[2].tls.client_certificate
+
+
+@case
 def assured_are_those_who_refuse_plain_text(lab):
     refuses = lab.sink("good", script={
         "mail": "530 5.7.0 Must issue a STARTTLS command first"})

@@ -86,7 +86,7 @@ def a_policy_is_shown_with_all_that_it_demands(lab):
             "must bear mx5.de.tuv.com",
             "tls = verify",
             'the configuration, policy "*.tuv.com"',
-            'issuer   "D-TRUST SSL Class 3 CA 1 2009"',
+            'issuer      "D-TRUST SSL Class 3 CA 1 2009"',
             lab.ca.trust + ", 1 certificate, in place of the system's",
             "Attempt  127.0.0.1[127.0.0.1]:2501"):
         has(said.text, part)
@@ -99,6 +99,56 @@ def a_policy_is_shown_with_all_that_it_demands(lab):
           [["mx5.de.tuv.com"]] * 2)
     equal(data["probe"], None)
     equal(data["verdict"]["exit"], 0)
+
+
+DRY = """policy "*.tuv.com" {
+    tls = may
+    would = verify
+    gateways = { "127.0.0.1:2501" }
+    names = { mx5.de.tuv.com }
+    trust = "%s"
+    certificate = own
+    inbound = verify
+    inbound-names = { out.de.tuv.com }
+}
+policy "strict.example" {
+    tls = encrypt
+    gateways = { "127.0.0.1:2501", mx.strict.example }
+    on-failure = "bounce-after 36h"
+    inbound = required
+}
+"""
+
+
+@case
+def what_else_is_agreed_is_shown_too(lab):
+    """The dry run, our certificate, mail from there, when mail fails."""
+    own = lab.ca.leaf("own", "out.relay.example")
+    conf = configure(
+        lab, f'certificate "own" {{ chain = "{own.chain}" '
+        f'key = "{own.key}" }}\n' + DRY % lab.ca.trust, "127.0.0.1:9")
+    said = Explained(conf, "bob@de.tuv.com")
+    for part in ("would       = verify, a dry run",
+                 "must bear mx5.de.tuv.com",
+                 'names       "mx5.de.tuv.com"',
+                 "SNI         none: the gateways are given by address",
+                 'certificate ours, "own", for a host that asks',
+                 "Inbound  inbound = verify:",
+                 'names       "out.de.tuv.com"'):
+        has(said.text, part)
+    data = Explained(conf, "--json", "bob@de.tuv.com").json
+    equal((data["demand"]["level"], data["demand"]["would"],
+           data["demand"]["certificate"], data["demand"]["bounce_after"]),
+          ("may", "verify", "own", None))
+    equal(data["inbound"], {"level": "verify", "names": ["out.de.tuv.com"]})
+    said = Explained(conf, "bob@strict.example")
+    for part in ("SNI         the host's name; none to gateways that are given",
+                 "on-failure  bounce-after 36 hours",
+                 "Inbound  inbound = required"):
+        has(said.text, part)
+    data = Explained(conf, "--json", "bob@strict.example").json
+    equal((data["demand"]["would"], data["demand"]["bounce_after"]),
+          (None, 36 * 3600))
 
 
 @case

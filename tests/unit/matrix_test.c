@@ -240,6 +240,7 @@ static const struct {
 	{ MATRIX_CERT, MATRIX_FAIL, FAULT_HOST, CHAIN_HOLDS, "mx = " },
 	{ MATRIX_CERT, MATRIX_FAIL, FAULT_NO_CERTIFICATE,
 	  CHAIN_NO_CERTIFICATE, "must present a certificate" },
+	{ MATRIX_CERT, MATRIX_FAIL, FAULT_CIPHER, CHAIN_HOLDS, "AES-GCM" },
 	{ MATRIX_SENDER, MATRIX_FAIL, FAULT_NONE, CHAIN_HOLDS, "a@b.test" },
 	{ MATRIX_RECIPIENT, MATRIX_FAIL, FAULT_NONE, CHAIN_HOLDS,
 	  "postmaster@de.tuv.com" },
@@ -261,12 +262,20 @@ static void every_fault_has_its_remedy(void **state)
 	for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		fill_form(&matrix, rows);
 		rows[0].cells[advices[i].stage].state = advices[i].state;
+		rows[0].is_judged = true;
 		rows[0].judgement.fault = advices[i].fault;
 		rows[0].facts.chain = advices[i].chain;
 		advice_text(&matrix, &rows[0], advice);
 		if (strstr(advice, advices[i].advice) == NULL)
 			fail_msg("%s is not in %s", advices[i].advice, advice);
 	}
+	/* a dry run's fault counts where the policy itself finds none */
+	fill_form(&matrix, rows);
+	rows[0].cells[MATRIX_CERT].state = MATRIX_FAIL;
+	rows[0].is_judged = rows[0].has_would = true;
+	rows[0].would.fault = FAULT_NAME;
+	advice_text(&matrix, &rows[0], advice);
+	assert_non_null(strstr(advice, "must bear mx5.de.tuv.com"));
 }
 
 static void only_want_of_tls_is_a_refusal_of_plain_text(void **state)
