@@ -266,6 +266,16 @@ void part_finish(struct part *part, const struct result *results)
 
 /* --- without an attempt ---------------------------------------------- */
 
+/* Of a lane's failure that the job had no part in: the name, cipher and pin
+ * that were met are others' business. */
+static void lane_proof(const struct lane *lane, struct proof *out)
+{
+	*out = (struct proof){ .verdict = "next-host" };
+	proof_field(out->level, sizeof(out->level), lane->level);
+	proof_field(out->reason_code, sizeof(out->reason_code),
+		    lane->reason_code);
+}
+
 /* The last thing that was said, to this recipient, this job or this lane. */
 static void last_reason(const struct part *part, size_t i, struct result *out)
 {
@@ -287,6 +297,9 @@ static void last_reason(const struct part *part, size_t i, struct result *out)
 		result_retell(out, OUTCOME_DEFERRED, BLAME_HOST, lane->status,
 			   "%s", lane->text);
 		out->is_unmet = lane->is_unmet;
+		if (lane->is_unmet &&
+		    !(last && !strcmp(last->text, lane->text)))
+			lane_proof(lane, &out->proof);
 	} else {
 		result_retell(out, OUTCOME_DEFERRED, BLAME_NONE, "4.4.7",
 			   "it was never its turn");

@@ -237,6 +237,9 @@ bool lane_fail(struct lane *lane, unsigned epoch, const struct result *result,
 		lane->since = now / 1000;
 	lane->due = now + delay;
 	lane->is_unmet = result->is_unmet;
+	proof_field(lane->level, sizeof(lane->level), result->proof.level);
+	proof_field(lane->reason_code, sizeof(lane->reason_code),
+		    result->proof.reason_code);
 	memcpy(lane->status, result->status, sizeof(lane->status));
 	snprintf(lane->host, sizeof(lane->host), "%.*s", ATTEMPT_TEXT_MAX - 1,
 		 result->host);

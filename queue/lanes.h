@@ -46,6 +46,8 @@ struct lane {
 	bool is_unmet;         /* the last failure: TLS was not as demanded.
 	                        * Not stored: a demand that was changed since
 	                        * is tried first */
+	char level[8];         /* then, as a proof has them: the demand */
+	char reason_code[28];  /* and what it came to */
 	unsigned epoch;        /* counts back-offs; see lane_fail() */
 	int64_t retried;       /* when all were last asked to be tried now;
 	                        * what is tried since is recorded as later */

@@ -255,13 +255,17 @@ def mail_fails_when_tls_is_not_to_be_had_for_too_long(lab):
     relay = lab.relay(
         lab.verified("tls.example", bad, down,
                      on_failure='"bounce-after 3s"') +
+        lab.verified("tls.test", down, bad, on_failure='"bounce-after 3s"') +
         lab.verified("down.example", down, on_failure='"bounce-after 3s"') +
         lab.gateway("client.example", home))
-    relay.send("a@client.example", ["b@tls.example"])
-    relay.send("a@client.example", ["b@down.example"])
-    event = relay.wait("bounced", timeout=30)
-    equal((event.to, event.status), ("b@tls.example", "5.7.5"))
-    equal(event.reason_code, "certificate-host-mismatch")
+    for domain in ("tls.example", "tls.test", "down.example"):
+        relay.send("a@client.example", f"b@{domain}")
+    # Whichever gateway came last: what TLS lacks is what can be mended.
+    for domain in ("tls.example", "tls.test"):
+        event = relay.wait("bounced", timeout=30, to=f"b@{domain}")
+        equal((event.status, event.reason_code),
+              ("5.7.5", "certificate-host-mismatch"))
+        has(event.reason, "mail.other.example, expected mx5.de.tuv.com")
     report = home.wait_messages(1)[0].body.decode()
     has(report, "Status: 5.7.5")
     text = re.sub(r"\s+", " ", report)

@@ -67,6 +67,32 @@ static void no_gateway_that_holds_defers_and_sends_nothing(void **state)
 				 f->sinks[2].mails, 0);
 }
 
+/* TLS that is not as demanded waits for somebody who mends it; that another
+ * gateway is down just now says nothing to him, whichever came last. */
+static void what_tls_lacks_is_told_before_who_is_down(void **state)
+{
+	struct field *f = *state;
+	struct queue_trouble told[2];
+	size_t i, p, all;
+
+	f->sinks[0].tls = f->bad;
+	p = field_policy(f, "a.test", TLS_VERIFY);
+	field_gateway(f, p, &f->sinks[0]);
+	field_gateway(f, p, &f->sinks[3]);
+	p = field_policy(f, "b.test", TLS_VERIFY);
+	field_gateway(f, p, &f->sinks[3]);
+	field_gateway(f, p, &f->sinks[0]);
+	sink_close(&f->sinks[3]);
+	field_begin(f);
+	field_send(f, "one@a.test");
+	field_send(f, "one@b.test");
+	field_expect(f, DEFERRED, 2, 5);
+	sink_open(&f->sinks[3], f->rig.loop);
+	assert_int_equal(queue_troubles(f->rig.queue, told, 2, &all), 2);
+	for (i = 0; i < 2; i++)
+		assert_non_null(strstr(told[i].text, "self-signed"));
+}
+
 static void may_falls_back_on_a_new_connection(void **state)
 {
 	struct field *f = *state;
@@ -457,6 +483,7 @@ int main(void)
 		CASE(delivers_over_verified_tls),
 		CASE(an_unmet_demand_goes_to_the_next_gateway),
 		CASE(no_gateway_that_holds_defers_and_sends_nothing),
+		CASE(what_tls_lacks_is_told_before_who_is_down),
 		CASE(may_falls_back_on_a_new_connection),
 		CASE(may_takes_any_certificate),
 		CASE(a_tightened_policy_binds_what_is_queued),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "conf/log.h"
 #include "conf/rules.h"
 #include "queue/inner.h"
 
@@ -56,6 +57,10 @@ static void defer(struct rig *rig, struct job *job, bool is_unmet)
 		result_set(&results[i], OUTCOME_DEFERRED, BLAME_HOST, "4.7.5",
 			   "certificate of mx.one bears x, expected y");
 		results[i].is_unmet = is_unmet;
+		results[i].proof = (struct proof){
+			.level = "verify", .verdict = "next-host",
+			.reason_code = "certificate-host-mismatch",
+		};
 	}
 	queue_finish(rig->queue, job, results);
 }
@@ -131,13 +136,33 @@ static void other_trouble_waits_for_the_lifetime(void **state)
 	close_rig(&rig);
 }
 
+/* Lines of the log that say "bounced" and by which demand. */
+static int count_bounced(FILE *log)
+{
+	char line[2048];
+	int count = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log))
+		if (strstr(line, " bounced ")) {
+			assert_non_null(strstr(line, " level=verify "));
+			assert_non_null(strstr(
+				line, " reason-code=certificate-host-mismatch "));
+			count++;
+		}
+	return count;
+}
+
 static void mail_that_was_never_tried_is_given_up_with_the_rest(void **state)
 {
 	struct policy policy;
 	struct rig rig;
+	FILE *log = tmpfile();
 
 	(void)state;
+	assert_non_null(log);
 	open_rig(&rig, &policy);
+	log_open(fileno(log), LOG_TEXT, LOG_INFO, "");
 	for (int i = 0; i < 20; i++)
 		rig_accept(&rig, "", "b@one", body);
 	rig_run(&rig, 2.5);
@@ -155,6 +180,10 @@ static void mail_that_was_never_tried_is_given_up_with_the_rest(void **state)
 	assert_int_equal(rig_counts(&rig).messages_fresh, 0);
 	assert_int_equal(rig_counts(&rig).jobs_held, 0);
 	close_rig(&rig);
+	log_close();
+	/* those too that were never tried say by what */
+	assert_int_equal(count_bounced(log), 20);
+	fclose(log);
 }
 
 static void a_demand_that_changed_is_tried_first(void **state)
