@@ -58,6 +58,9 @@ struct browse_order {
 	bool (*wants_lane)(void *arg, const char *lane); /* NULL: all */
 	void *arg;
 	size_t room;          /* so many at most */
+	/* What they take is due never, whatever its record says yet; NULL:
+	 * that is not asked. */
+	const struct holds *holds;
 };
 
 /*

@@ -22,4 +22,7 @@ struct browse {
 /* UTC seconds of a time in ms of the shelf's clock. */
 int64_t shelf_wall(const struct shelf *shelf, int64_t spool);
 
+/* The store's code as a reason; -1. */
+int browse_fail(int code, struct error *error);
+
 #endif

@@ -48,6 +48,11 @@ bool holds_remove(struct holds *holds, const struct selector *rule)
 	return true;
 }
 
+bool holds_has_all(const struct holds *holds)
+{
+	return holds_has(holds, &(struct selector){ .kind = SELECT_ALL });
+}
+
 bool holds_has_domain(const struct holds *holds, const char *domain)
 {
 	for (size_t i = 0; i < holds->count; i++)
@@ -74,7 +79,7 @@ bool holds_take(const struct holds *holds, const struct envelope *envelope,
 
 bool hold_is_possible(const struct selector *rule)
 {
-	return rule->kind != SELECT_ALL && strlen(rule->value) <= LANE_NAME_MAX;
+	return strlen(rule->value) <= LANE_NAME_MAX;
 }
 
 struct key key_hold(const struct selector *rule)

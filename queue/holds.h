@@ -1,6 +1,6 @@
 /*
- * What is on hold: rules by id, recipient's domain or sender, judged when
- * mail falls due.  Setting one rewrites no message; mail that a rule takes
+ * What is on hold: all mail, or rules by id, recipient's domain or sender,
+ * judged when mail falls due.  Setting one rewrites no message; mail that a rule takes
  * when it is its turn gets a due time of TIME_NEVER, until it is released.
  * The table in memory and the records (H) under which it is stored.
  */
@@ -26,6 +26,8 @@ void holds_clear(struct holds *holds);
 bool holds_add(struct holds *holds, const struct hold *hold);
 bool holds_remove(struct holds *holds, const struct selector *rule);
 bool holds_has(const struct holds *holds, const struct selector *rule);
+/* Everything is on hold. */
+bool holds_has_all(const struct holds *holds);
 bool holds_has_domain(const struct holds *holds, const char *domain);
 /* Is this recipient of this message on hold? */
 bool holds_take(const struct holds *holds, const struct envelope *envelope,
@@ -35,7 +37,7 @@ bool holds_take(const struct holds *holds, const struct envelope *envelope,
  * those that do not check out. */
 int holds_read(struct holds *holds, struct store_txn *txn, unsigned *bad);
 
-/* Rules are for ids, domains and senders of a length that makes a key. */
+/* Rules are for what is of a length that makes a key. */
 bool hold_is_possible(const struct selector *rule);
 struct key key_hold(const struct selector *rule);
 void hold_pack(struct buffer *out, const struct hold *hold);

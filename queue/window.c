@@ -281,6 +281,8 @@ static bool is_on_hold(const struct queue *queue, const char *lane)
 {
 	const struct conf *conf = queue->conf;
 
+	if (holds_has_all(&queue->holds))
+		return true;
 	if (!holds_has_domain(&queue->holds, lane))
 		return false;
 	for (size_t i = 0; i < conf->policy_count; i++)

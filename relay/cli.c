@@ -109,13 +109,13 @@ const struct cli_verb cli_verbs[] = {
 	  "Does not wait for the next attempt, nor for a destination that "
 	  "backs off. Mail\non hold stays so. --dry-run only counts.",
 	  verb_queue_retry },
-	{ "queue hold", "ID|DOMAIN|SENDER", "do not deliver it for now",
-	  "A domain or a sender is a rule for what comes later, too; '<>' is "
-	  "the null sender.\nWhat is on hold does not expire. "
+	{ "queue hold", "ID|DOMAIN|SENDER|all", "do not deliver it for now",
+	  "A domain, a sender or all is a rule for what comes later, too; "
+	  "'<>' is the null\nsender. What is on hold does not expire. "
 	  "--dry-run only counts what waits.", verb_queue_hold },
 	{ "queue release", "ID|DOMAIN|SENDER|all", "end a hold",
 	  "Takes the rule away and delivers what it held, unless another one "
-	  "holds it still.", verb_queue_release },
+	  "holds it still.\n`all` takes all rules away.", verb_queue_release },
 	{ "queue remove", "ID|DOMAIN|SENDER|all", "delete it; nobody is told",
 	  "Counts first. More than one message takes a yes, or --yes where "
 	  "nobody can be\nasked. --dry-run only counts. What is being "

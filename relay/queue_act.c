@@ -284,8 +284,7 @@ static int act_on(const char *conf_path, enum sweep_verb verb,
 	if (status)
 		return status;
 	if (verb == SWEEP_HOLD && !hold_is_possible(&act.order.selector)) {
-		fprintf(stderr, "postern %s: a domain, a sender or an id is "
-			"wanted\n", name);
+		fprintf(stderr, "postern %s: that is too long\n", name);
 		return EX_USAGE;
 	}
 	status = queue_order_begin(&act.order, conf_path);

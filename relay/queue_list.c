@@ -53,12 +53,14 @@ static void show_reason(struct list *list, unsigned number,
 	put(list, "\n");
 }
 
-/* A domain on hold, unless a policy's title is the same: then there may be
+/* A domain is on hold, unless a policy's title is the same: then there may be
  * others. */
 static int64_t next_of(const struct list *list, const struct browse_lane *lane)
 {
 	const struct conf *conf = list->order.conf;
 
+	if (holds_has_all(&list->holds))
+		return BROWSE_NEVER;
 	for (size_t i = 0; i < conf->policy_count; i++)
 		if (!strcmp(conf->policies[i].title, lane->record.name))
 			return lane->next;
@@ -133,6 +135,13 @@ static void json_lane(struct list *list, const struct browse_lane *lane)
 	json_close_object(json);
 }
 
+static const char *held_text(const struct selector *rule)
+{
+	if (rule->kind == SELECT_ALL)
+		return "mail";
+	return *rule->value ? rule->value : "<>";
+}
+
 static void show_holds(struct list *list)
 {
 	for (size_t i = 0; i < list->holds.count; i++) {
@@ -140,8 +149,7 @@ static void show_holds(struct list *list)
 
 		buffer_printf(&list->out, "on hold: %s ",
 			      selector_kind_word(hold->rule.kind));
-		print_shown(&list->out, *hold->rule.value ? hold->rule.value :
-							     "<>");
+		print_shown(&list->out, held_text(&hold->rule));
 		put(list, ", since ");
 		print_stamp(&list->out, hold->since);
 		put(list, "\n");
@@ -300,6 +308,7 @@ static int list_jobs(struct list *list, struct error *error)
 		.selector = &list->order.selector,
 		.wants_lane = queue_order_wants_lane,
 		.arg = &list->order,
+		.holds = &list->holds,
 	};
 	size_t left = list->order.limit;
 	int more = 1;

@@ -251,7 +251,9 @@ static int parse_id(struct queue_order *order, const char *verb, unsigned more,
 int verb_queue_show(const char *conf_path, int argc, char **argv)
 {
 	struct show show = { .now = (int64_t)time(NULL) };
-	struct browse_order order = { .selector = &show.order.selector };
+	struct holds holds = { NULL, 0 };
+	struct browse_order order = { .selector = &show.order.selector,
+				      .holds = &holds };
 	struct browse_place place = { .lane = "" };
 	struct error error;
 	int rc, status = parse_id(&show.order, "queue show", TAKES_JSON, argc,
@@ -265,7 +267,11 @@ int verb_queue_show(const char *conf_path, int argc, char **argv)
 	show.json.out = &show.out;
 	if (show.order.is_json)
 		json_open_object(&show.json, NULL);
-	rc = browse_jobs(show.browse, &order, &place, on_job, &show, &error);
+	rc = browse_holds(show.browse, &holds, &error);
+	if (!rc)
+		rc = browse_jobs(show.browse, &order, &place, on_job, &show,
+				 &error);
+	holds_clear(&holds);
 	if (show.order.is_json && show.jobs) {
 		json_close_list(&show.json);
 		json_close_object(&show.json);

@@ -316,6 +316,33 @@ static void a_domain_on_hold_costs_nothing(void **state)
 	rig_clear(&rig);
 }
 
+static void all_is_on_hold_until_released(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig);
+	rig.conf.lifetime = 1;
+	defer(&rig, 2, "a@home", "b@one");
+	assert_true(sweep(&rig, SWEEP_HOLD, "all").has_rule);
+	/* What comes to a destination that is new waits, too. */
+	rig_accept(&rig, "a@home", "b@two", VIEW("x"));
+	assert_int_equal(sweep(&rig, SWEEP_RETRY, "all").on_hold, 3);
+	nothing_is_given(&rig);
+	rig_close(&rig);
+	rig_open(&rig);
+	nothing_is_given(&rig);
+	assert_int_equal(on_disk(&rig), 3);
+	rig.conf.lifetime = 3600;
+	assert_true(sweep(&rig, SWEEP_RELEASE, "all").has_rule);
+	sweep(&rig, SWEEP_RETRY, "all");
+	for (int i = 0; i < 3; i++)
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
+			   "2.0.0", "ok");
+	assert_int_equal(on_disk(&rig), 0);
+	rig_clear(&rig);
+}
+
 static void one_message_on_hold_is_one(void **state)
 {
 	struct rig rig;
@@ -458,6 +485,7 @@ int main(void)
 			what_is_just_being_deferred_is_asked_again_once),
 		cmocka_unit_test(a_sender_on_hold_waits_until_released),
 		cmocka_unit_test(a_domain_on_hold_costs_nothing),
+		cmocka_unit_test(all_is_on_hold_until_released),
 		cmocka_unit_test(one_message_on_hold_is_one),
 		cmocka_unit_test(a_release_meets_what_is_just_being_parked),
 		cmocka_unit_test(a_job_is_split_by_a_hold),
