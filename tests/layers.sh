@@ -39,6 +39,7 @@ netdb.h            conf/net.c relay/{control,cli}*.c relay/lab/*.c
 pure='
 relay/smtp/*.{c,h}
 relay/form*.{c,h}
+relay/lab/faults.{c,h}
 relay/matrix*.{c,h}
 relay/{route,order,turns,pool,hosts,pace,backoff,target}.{c,h}
 relay/{admit,certbook,clients,advice,assure,score,words,queue_print}.{c,h}
