@@ -335,6 +335,7 @@ static void carry(struct session *s)
 	s->is_carrying = false;
 	if (s->is_at_end && is_heard_out)
 		s->is_closing = true;
+	flush(s);
 	/* A message that the store is about to have stays in hand, so that
 	 * what became of it can be told, if only to the log. */
 	if (!s->is_committing &&
@@ -342,7 +343,6 @@ static void carry(struct session *s)
 		end(s);
 		return;
 	}
-	flush(s);
 	if (s->is_gone)
 		return;
 	set_deadline(s);
