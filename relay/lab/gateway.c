@@ -4,6 +4,7 @@
  */
 #include "relay/lab/gateway.h"
 
+#include "relay/lab/journal.h"
 #include "relay/lab/maildir.h"
 #include "relay/lab/visit.h"
 #include "relay/listen.h"
@@ -59,6 +60,7 @@ int gateway_open(struct gateway_at_work *g, struct error *error)
 
 	g->conf = *g->lab->conf;
 	g->conf.hostname = w->name;
+	g->counts = journal_gateway(g->lab->journal, w->name);
 	g->faults = faults_new(w->faults, w->fault_count);
 	g->store = maildir_new(g->lab->loop, g->section->store, w->name, error);
 	if (!g->store)

@@ -9,18 +9,14 @@
 #include "conf/conf.h"
 #include "relay/lab/faults.h"
 
+struct desk;
 struct ev_loop;
+struct journal;
+struct journal_gateway;
 struct lab_at_work;
 struct maildir;
 struct server;
 struct tls_context;
-
-/* Since the start. */
-struct gateway_counts {
-	uint64_t sessions;
-	uint64_t in_tls;   /* handshakes that were completed */
-	uint64_t messages; /* kept in the store */
-};
 
 struct gateway_at_work {
 	struct lab_at_work *lab;
@@ -30,7 +26,8 @@ struct gateway_at_work {
 	struct net_address address;  /* where it listens; the port that the
 				      * kernel chose */
 	struct faults *faults;
-	struct gateway_counts counts;
+	struct desk *desk;           /* of its section */
+	struct journal_gateway *counts;
 	struct maildir *store;
 	struct server *server;
 	struct tls_context *tls;     /* without a fault; NULL: no TLS */
@@ -41,6 +38,8 @@ struct lab_at_work {
 	const struct conf *conf;
 	struct gateway_at_work *gateways; /* of all its sections */
 	size_t count;
+	struct desk **desks;              /* one a section */
+	struct journal *journal;
 };
 
 /* Opens its store, certificate and listeners. -1 with the reason; it is to

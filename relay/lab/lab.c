@@ -6,7 +6,9 @@
 
 #include "conf/files.h"
 #include "relay/drain.h"
+#include "relay/lab/desk.h"
 #include "relay/lab/gateway.h"
+#include "relay/lab/journal.h"
 #include "relay/server.h"
 #include "relay/steady.h"
 
@@ -27,14 +29,20 @@ struct play {
 	double deadline;
 };
 
-static int open_lab(struct lab_at_work *lab, const struct lab *section,
+static int open_lab(struct lab_at_work *lab, size_t number,
 		    struct error *error)
 {
+	const struct lab *section = &lab->conf->labs[number];
+
+	lab->desks[number] = desk_open(section, error);
+	if (!lab->desks[number])
+		return error_prefix(error, "%s", section->where);
 	for (size_t i = 0; i < section->gateway_count; i++) {
 		struct gateway_at_work *g = &lab->gateways[lab->count++];
 
 		g->lab = lab;
 		g->section = section;
+		g->desk = lab->desks[number];
 		g->as_written = &section->gateways[i];
 		if (gateway_open(g, error))
 			return error_prefix(error, "%s: gateway \"%s\"",
@@ -54,8 +62,10 @@ static int open_gateways(struct lab_at_work *lab, struct error *error)
 		return error_set(error, "%s: no `lab` section with a `gateway`",
 				 lab->conf->path);
 	lab->gateways = must_alloc(count * sizeof(*lab->gateways));
+	lab->desks = must_alloc(lab->conf->lab_count * sizeof(*lab->desks));
+	lab->journal = journal_new(JOURNAL_KEPT);
 	for (size_t i = 0; i < lab->conf->lab_count; i++)
-		if (open_lab(lab, &lab->conf->labs[i], error))
+		if (open_lab(lab, i, error))
 			return -1;
 	return 0;
 }
@@ -111,6 +121,10 @@ static void close_gateways(struct lab_at_work *lab)
 	drain_loop(lab->loop, LAST_WORDS);
 	for (size_t i = 0; i < lab->count; i++)
 		gateway_clear(&lab->gateways[i]);
+	for (size_t i = 0; lab->desks && i < lab->conf->lab_count; i++)
+		desk_close(lab->desks[i]);
+	journal_free(lab->journal);
+	free(lab->desks);
 	free(lab->gateways);
 }
 

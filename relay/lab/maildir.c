@@ -1,6 +1,6 @@
 /*
  * The lab's store.  The body is collected in a nameless file; at the end a
- * file in tmp/ gets the block of X-Lab- lines and the body behind it, is
+ * file in tmp/ gets the label and the body behind it, is
  * synced, and appears in new/.  It waits for the disk: a lab may.
  */
 #include "relay/lab/maildir.h"
@@ -19,7 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FOLDER_MODE = 0755, FILE_MODE = 0644, HEADER_MAX = 1000 };
+enum { FOLDER_MODE = 0755, FILE_MODE = 0644 };
+
+/* Of a message, where fields that look like ours are counted. */
+enum { HEADER_MAX = 256 * 1024 };
 
 struct maildir {
 	struct ev_loop *loop;
@@ -28,10 +31,12 @@ struct maildir {
 };
 
 struct message {
+	const struct maildir_visitor *visitor;
 	struct maildir *maildir;
 	intake_callback *call;
 	void *arg;
 	char id[MESSAGE_ID_LEN + 1];
+	struct timespec came;
 	int body;    /* -1: could not be made */
 	int failure; /* errno of the first thing that failed */
 	enum intake_event end;
@@ -53,8 +58,9 @@ static void name_message(char id[MESSAGE_ID_LEN + 1])
 static void path_of(const struct message *m, const char *part,
 		    char out[PATH_MAX])
 {
-	snprintf(out, PATH_MAX, "%s/%s/%s.%s", m->maildir->folder, part, m->id,
-		 m->maildir->gateway);
+	snprintf(out, PATH_MAX, "%s/%s/%lld.M%06ldQ%s.%s", m->maildir->folder,
+		 part, (long long)m->came.tv_sec, m->came.tv_nsec / 1000,
+		 m->id, m->maildir->gateway);
 }
 
 static int write_all(int fd, struct view bytes)
@@ -108,7 +114,9 @@ static void *begin(void *store, intake_callback *call, void *arg)
 	struct message *m = must_alloc(sizeof(*m));
 	char path[PATH_MAX];
 
-	m->maildir = store;
+	m->visitor = store;
+	m->maildir = m->visitor->maildir;
+	clock_gettime(CLOCK_REALTIME, &m->came);
 	m->call = call;
 	m->arg = arg;
 	name_message(m->id);
@@ -144,35 +152,40 @@ static bool is_full(void *message)
 	return false;
 }
 
-static void add_line(struct buffer *out, const char *name, const char *value)
+/* Fields of the client's that are called as the label's are. */
+static unsigned count_foreign(const struct message *m)
 {
-	buffer_printf(out, "X-Lab-%s: ", name);
-	bytes_escape(out, view_of(value), HEADER_MAX);
-	buffer_append(out, VIEW("\r\n"));
+	unsigned char *head = must_alloc(HEADER_MAX);
+	ssize_t n = m->body < 0 ? 0 : pread(m->body, head, HEADER_MAX, 0);
+	unsigned count = label_foreign(view_make(head, n > 0 ? (size_t)n : 0));
+
+	free(head);
+	return count;
 }
 
 static void compose_head(struct buffer *out, const struct message *m,
 			 const struct envelope *envelope,
 			 const struct tls_facts *facts)
 {
-	char text[128];
-	time_t now = time(NULL);
-	struct tm tm;
+	struct label label = {
+		.gateway = m->maildir->gateway,
+		.session = "",
+		.client = "",
+		.helo = "",
+		.protocol = "",
+		.received = m->came.tv_sec,
+		.facts = facts && facts->is_tls ? facts : NULL,
+		.from = { .address = envelope->sender },
+		.to_count = envelope->recipient_count,
+		.foreign = count_foreign(m),
+	};
 
-	add_line(out, "Gateway", m->maildir->gateway);
-	add_line(out, "Client", envelope->client ? envelope->client : "");
-	if (facts && facts->is_tls)
-		snprintf(text, sizeof(text), "%s %s", facts->version,
-			 facts->cipher);
-	else
-		snprintf(text, sizeof(text), "none");
-	add_line(out, "TLS", text);
-	add_line(out, "From", envelope->sender);
-	for (size_t i = 0; i < envelope->recipient_count; i++)
-		add_line(out, "To", envelope->recipients[i].address);
-	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	add_line(out, "Received", text);
+	label.to = must_alloc(label.to_count * sizeof(*label.to));
+	for (size_t i = 0; i < label.to_count; i++)
+		label.to[i].address = envelope->recipients[i].address;
+	m->visitor->describe(m->visitor->arg, &label);
+	label_write(out, &label);
+	free(label.to);
 }
 
 static int sync_folder(const char *path)
@@ -239,6 +252,7 @@ static void commit(void *message, struct envelope *envelope,
 			strerror(m->failure));
 	} else {
 		say_stored(m);
+		m->visitor->stored(m->visitor->arg, m->id);
 	}
 	buffer_clear(&head);
 	envelope_free(envelope);

@@ -1,15 +1,28 @@
 /*
- * The lab's store for server.h: each message a file in a maildir, exactly
- * as it was received, with what is known about its session in front.
+ * The lab's store for server.h: each message a file in a Maildir, exactly
+ * as it was received, with its label (label.h) in front.  File names begin
+ * with the time of arrival.
  */
 #ifndef RELAY_LAB_MAILDIR_H
 #define RELAY_LAB_MAILDIR_H
 
+#include "relay/lab/label.h"
 #include "relay/server.h"
 
 struct maildir;
 
-/* `store` is the struct maildir. */
+/* One session that brings messages. */
+struct maildir_visitor {
+	struct maildir *maildir;
+	/* Fills in what the session knows: who it is, and the parameters of
+	 * the paths. */
+	void (*describe)(void *arg, struct label *label);
+	/* A message is in the store under this id. */
+	void (*stored)(void *arg, const char *id);
+	void *arg;
+};
+
+/* `store` is a struct maildir_visitor, which outlives its messages. */
 extern const struct store_verbs maildir_verbs;
 
 /* Makes folder, tmp, new and cur where they are missing.  `gateway` is who

@@ -13,7 +13,7 @@ static void *enter(void *owner, struct session *session,
 	v->gateway = owner;
 	v->session = session;
 	v->client = *client;
-	v->gateway->counts.sessions++;
+	visit_begin_telling(v);
 	return v;
 }
 
@@ -21,9 +21,20 @@ static void leave(void *visit)
 {
 	struct visit *v = visit;
 
-	free(v->from);
-	free(v->to);
+	visit_end_telling(v);
+	visit_forget_mail(v);
+	free(v->said.address);
+	free(v->said.params);
+	free(v->helo);
 	free(v);
+}
+
+static void *store(void *visit, void *usual)
+{
+	struct visit *v = visit;
+
+	v->visitor.maildir = usual;
+	return &v->visitor;
 }
 
 static void secured(void *visit, const struct tls_facts *facts,
@@ -31,14 +42,23 @@ static void secured(void *visit, const struct tls_facts *facts,
 {
 	struct visit *v = visit;
 
-	(void)facts;
-	if (!trouble)
-		v->gateway->counts.in_tls++;
+	/* RFC 3207 4.2: what was said in the clear is forgotten. */
+	visit_forget_mail(v);
+	v->is_tls = !trouble;
+	v->is_esmtp = false;
+	free(v->helo);
+	v->helo = NULL;
+	visit_tell_handshake(v, facts, trouble);
 }
 
 const struct mischief_verbs visit_verbs = {
 	.enter = enter,
 	.leave = leave,
 	.context = visit_context,
+	.store = store,
+	.before = visit_before,
+	.after = visit_after,
+	.body = visit_body,
 	.secured = secured,
+	.send = visit_send,
 };

@@ -1,26 +1,78 @@
 /*
  * One client's session with a gateway, as the lab sees it: which faults it
- * meets.  The table for relay/mischief.h, whose verbs are in visit_tls.c
- * (certificates and TLS) and, for SMTP, beside it.
+ * meets, and what is written down of it.  The table for relay/mischief.h;
+ * its verbs are in visit_tls.c (certificates and TLS), visit_smtp.c
+ * (commands and replies) and visit_send.c (how replies leave).
  */
 #ifndef RELAY_LAB_VISIT_H
 #define RELAY_LAB_VISIT_H
 
 #include "relay/lab/gateway.h"
+#include "relay/lab/maildir.h"
 #include "relay/mischief.h"
+
+struct journal_session;
+struct transcript;
+
+struct visit_path {
+	char *address, *params; /* of MAIL or RCPT, owned */
+};
+
+/* The transaction at hand. */
+struct visit_mail {
+	struct visit_path from; /* address NULL: none */
+	struct visit_path *to;
+	size_t to_count;
+	uint64_t size;          /* octets of its body that came */
+};
 
 struct visit {
 	struct gateway_at_work *gateway;
 	struct session *session;
 	struct net_address client;
-	/* What is known of the transaction at hand: for fault_moment. */
-	char *from, *to; /* NULL: nothing yet */
+	struct visit_mail mail;
+	struct visit_path said;  /* by the MAIL or RCPT at hand */
+	enum fault_step step;    /* of the command at hand */
+	char *helo;              /* NULL: not said */
+	bool is_esmtp, is_tls;
+	bool hides;              /* for command_shown() */
+	/* what is written down */
+	struct maildir_visitor visitor;
+	struct transcript *transcript;
+	struct journal_session *journal;
+	char outcome[200];       /* "": nothing special */
 };
 
 /* For server_settings; its owner is the struct gateway_at_work. */
 extern const struct mischief_verbs visit_verbs;
 
+/* --- what is written down (visit_told.c) ------------------------------ */
+
+void visit_begin_telling(struct visit *v);
+void visit_end_telling(struct visit *v);
+void visit_tell_command(struct visit *v, struct view line);
+/* A body is complete. */
+void visit_tell_body(struct visit *v);
+/* Bytes that leave. */
+void visit_tell_replies(struct visit *v, struct view replies);
+void visit_tell_handshake(struct visit *v, const struct tls_facts *facts,
+			  const char *trouble);
+/* A fault was played. */
+void visit_tell_fault(struct visit *v, const struct fault *fault);
+
+/* --- the verbs -------------------------------------------------------- */
+
 /* visit_tls.c */
 struct tls_context *visit_context(void *visit, struct tls_context *usual);
+
+/* visit_smtp.c */
+enum mischief_turn visit_before(void *visit, enum mischief_place place,
+				struct view line, struct buffer *out);
+enum mischief_turn visit_after(void *visit, struct buffer *out, size_t said);
+enum mischief_turn visit_body(void *visit, size_t len);
+void visit_forget_mail(struct visit *v);
+
+/* visit_send.c */
+bool visit_send(void *visit, struct conn *conn, struct view bytes);
 
 #endif
