@@ -86,14 +86,22 @@ static void advise_trust(const struct matrix *matrix,
 			    : "the system's roots, or trust = FILE");
 }
 
-static void advise_dates(const struct matrix_row *row, char out[ADVICE_MAX])
+static void advise_dates(const struct matrix *matrix,
+			 const struct matrix_row *row, char out[ADVICE_MAX])
 {
+	int64_t ends = row->facts.leaf.not_after;
 	char date[16];
 
 	if (row->facts.chain == CHAIN_EXPIRED) {
-		chain_date(row->facts.leaf.not_after, date);
-		say(out, "A certificate must be renewed (that of the gateway "
-			 "ends %s).", date);
+		chain_date(ends, date);
+		if (ends < matrix->now)
+			say(out, "Its certificate must be renewed: it ended "
+				 "%s.", date);
+		else
+			say(out, "It must send a chain in which every "
+				 "certificate is valid: its own must be "
+				 "renewed only by %s, but one of a CA that it "
+				 "sent has ended.", date);
 		return;
 	}
 	chain_date(row->facts.leaf.not_before, date);
@@ -108,7 +116,7 @@ static void advise_chain(const struct matrix *matrix,
 	case CHAIN_SELF_SIGNED:
 	case CHAIN_UNKNOWN_CA: advise_trust(matrix, row, out); return;
 	case CHAIN_EXPIRED:
-	case CHAIN_NOT_YET_VALID: advise_dates(row, out); return;
+	case CHAIN_NOT_YET_VALID: advise_dates(matrix, row, out); return;
 	case CHAIN_WEAK_KEY:
 		say(out, "It must use a key of at least RSA 2048 or ECDSA "
 			 "P-256 throughout the chain.");

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/chain.h"
+
 static const char head[] = "postern-certificates 1\n";
 
 enum {
@@ -215,6 +217,34 @@ static void take_certificate(struct certbook_entry *to,
 	to->not_after = from->not_after;
 	to->first_seen = from->first_seen;
 	to->warned = 0;
+}
+
+/* "; issued by X, before Y", or nothing. */
+static void tell_change(char out[CERTBOOK_TEXT_MAX], const char *what,
+			const char *old, const char *now)
+{
+	enum { SHOWN = 90 };
+	size_t len = strlen(out);
+
+	if (strcmp(old, now) != 0)
+		snprintf(out + len, CERTBOOK_TEXT_MAX - len,
+			 "; %s %.*s, before %.*s", what, SHOWN,
+			 now[0] ? now : "none", SHOWN, old[0] ? old : "none");
+}
+
+void certbook_change_text(const struct certbook_entry *old,
+			  const struct certbook_entry *now,
+			  char out[CERTBOOK_TEXT_MAX])
+{
+	char was[16], is[16];
+
+	snprintf(out, CERTBOOK_TEXT_MAX, "certificate changed: %s key",
+		 strcmp(old->pin, now->pin) == 0 ? "the same" : "another");
+	tell_change(out, "bears", old->names, now->names);
+	tell_change(out, "issued by", old->issuer, now->issuer);
+	chain_date(old->not_after, was);
+	chain_date(now->not_after, is);
+	tell_change(out, "ends", was, is);
 }
 
 static void enter(struct certbook *book, const struct certbook_entry *seen,

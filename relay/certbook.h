@@ -40,6 +40,14 @@ struct certbook {
 	size_t count;
 };
 
+enum { CERTBOOK_TEXT_MAX = 480 };
+
+/* What differs, in words: "certificate changed: another key; ends
+ * 2027-03-01, before 2026-03-01". */
+void certbook_change_text(const struct certbook_entry *old,
+			  const struct certbook_entry *now,
+			  char out[CERTBOOK_TEXT_MAX]);
+
 enum certbook_news {
 	CERTBOOK_CHANGED, /* `old` and `now`: another certificate */
 	CERTBOOK_ENDS,    /* `now` ends in now->warned days or less */

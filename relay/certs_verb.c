@@ -36,11 +36,16 @@ static void put_certificate(const struct certbook_entry *e, int64_t now,
 		      e->names[0] ? e->names : "(none)", e->issuer, e->pin);
 	buffer_printf(out, "    ends     %s, ", end);
 	if (left < 0)
-		buffer_printf(out, "%" PRId64 " days AGO\n", -left);
+		buffer_printf(out, "%" PRId64 " day%s AGO\n", -left,
+			      left == -1 ? "" : "s");
 	else
-		buffer_printf(out, "%" PRId64 " days left\n", left);
+		buffer_printf(out, "%" PRId64 " day%s left\n", left,
+			      left == 1 ? "" : "s");
 	buffer_printf(out, "    since    %s", first);
-	if (e->changes > 0)
+	if (e->changes == 1)
+		buffer_printf(out, ", changed once, before it %s",
+			      e->previous);
+	else if (e->changes > 1)
 		buffer_printf(out, ", changed %" PRIu64 " times, before it %s",
 			      e->changes, e->previous);
 	buffer_append_byte(out, '\n');

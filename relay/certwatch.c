@@ -133,7 +133,7 @@ static void tell(void *arg, enum certbook_news news,
 {
 	int64_t *when = arg;
 	struct log_line line;
-	char date[16];
+	char date[16], text[CERTBOOK_TEXT_MAX];
 
 	chain_date(now->not_after, date);
 	if (news == CERTBOOK_CHANGED)
@@ -143,6 +143,8 @@ static void tell(void *arg, enum certbook_news news,
 	log_str(&line, "host", now->host);
 	log_str(&line, "policy", now->policy);
 	if (news == CERTBOOK_CHANGED) {
+		certbook_change_text(old, now, text);
+		log_str(&line, "reason", text);
 		log_str(&line, "from", old->sha256);
 		log_str(&line, "to", now->sha256);
 		log_str(&line, "pin", now->pin);

@@ -102,6 +102,30 @@ static void detail_certificate(const struct matrix *matrix,
 	detail_chain(matrix, row, out);
 }
 
+/* Sentences, in lines of a letter's width. */
+static void put_wrapped(const char *label, const char *text,
+			struct buffer *out)
+{
+	enum { INDENT = 11, WIDTH = 79 };
+	size_t at = INDENT, len;
+
+	buffer_printf(out, "  %-8s ", label);
+	while (*text != '\0') {
+		len = strcspn(text, " ");
+		if (at > INDENT && at + 1 + len > WIDTH) {
+			buffer_printf(out, "\n%*s", INDENT, "");
+			at = INDENT;
+		} else if (at > INDENT) {
+			buffer_append_byte(out, ' ');
+			at++;
+		}
+		buffer_append(out, view_make(text, len));
+		at += len;
+		text += len + strspn(text + len, " ");
+	}
+	buffer_append_byte(out, '\n');
+}
+
 static void detail_row(const struct matrix *matrix,
 		       const struct matrix_row *row, struct buffer *out)
 {
@@ -120,7 +144,7 @@ static void detail_row(const struct matrix *matrix,
 		detail_certificate(matrix, row, out);
 	}
 	if (row->is_judged && !matrix->is_assured)
-		buffer_printf(out, "  verdict  %s\n", row->judgement.reason);
+		put_wrapped("verdict", row->judgement.reason, out);
 	if (row->has_would && !matrix->is_assured)
 		buffer_printf(out, "  would    %s: %s\n",
 			      row->would.verdict == JUDGE_DELIVER ? "hold"
@@ -128,13 +152,13 @@ static void detail_row(const struct matrix *matrix,
 			      row->would.reason);
 	if (row->reason[0] != '\0' &&
 	    strcmp(row->reason, row->judgement.reason) != 0)
-		buffer_printf(out, "  reason   %s\n", row->reason);
+		put_wrapped("reason", row->reason, out);
 	if (matrix_is_ending(matrix, row))
 		buffer_printf(out, "  warning  a certificate ends within %u "
 				   "days\n", matrix->warn_days);
 	advice_text(matrix, row, advice);
 	if (advice[0] != '\0')
-		buffer_printf(out, "  change   %s\n", advice);
+		put_wrapped("change", advice, out);
 }
 
 static void detail_policy(const struct policy *policy, struct buffer *out)

@@ -51,6 +51,32 @@ static struct certbook_entry *see(struct certbook *seen, const char *host,
 	return e;
 }
 
+static void a_change_is_told_by_what_differs(void **state)
+{
+	struct certbook_entry old = {
+		.pin = "sha256:1", .names = "mx5.de.tuv.com",
+		.issuer = "D-TRUST", .not_after = NOW,
+	};
+	struct certbook_entry now = old;
+	char text[CERTBOOK_TEXT_MAX];
+
+	(void)state;
+	now.not_after = NOW + 365 * (int64_t)DAY;
+	certbook_change_text(&old, &now, text);
+	assert_string_equal(text, "certificate changed: the same key; ends "
+				  "2027-05-28, before 2026-05-28");
+	snprintf(now.pin, sizeof(now.pin), "sha256:2");
+	snprintf(now.issuer, sizeof(now.issuer), "Mallory");
+	memset(now.names, 'x', sizeof(now.names) - 1);
+	certbook_change_text(&old, &now, text);
+	assert_non_null(strstr(text, "another key; bears xxx"));
+	assert_non_null(strstr(text, "before mx5.de.tuv.com; issued by "
+				     "Mallory, before D-TRUST; ends "));
+	now.names[0] = '\0';
+	certbook_change_text(&old, &now, text);
+	assert_non_null(strstr(text, "bears none, before mx5"));
+}
+
 static void a_change_is_told_once(void **state)
 {
 	struct certbook book = { NULL, 0 }, seen = { NULL, 0 };
@@ -215,6 +241,7 @@ static void what_is_written_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_is_told_by_what_differs),
 		cmocka_unit_test(a_change_is_told_once),
 		cmocka_unit_test(
 			a_host_without_a_certificate_keeps_its_last_one),
