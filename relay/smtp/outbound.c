@@ -242,13 +242,26 @@ enum outbound_want outbound_secured(struct outbound *s,
 	return want(s);
 }
 
+/* A handshake that just ends has no words of its own. */
+static const char *how_lost(enum outbound_loss loss, const char *detail)
+{
+	static const char *const how[] = {
+		[LOST_CLOSED] = "the peer closed the connection",
+		[LOST_FAILED] = "the connection broke",
+		[LOST_TIMEOUT] = "time ran out (timeout-starttls)",
+	};
+
+	return detail[0] != '\0' ? detail : how[loss];
+}
+
 enum outbound_want outbound_lost(struct outbound *s, enum outbound_loss loss,
 				 const char *detail, struct view unread)
 {
 	if (s->end != OUTBOUND_RUNS)
 		return want(s);
 	if (want(s) == OUTBOUND_TLS)
-		opening_tls_failed(s, TROUBLE_HANDSHAKE, detail);
+		opening_tls_failed(s, TROUBLE_HANDSHAKE,
+				   how_lost(loss, detail));
 	else if (want(s) == OUTBOUND_IDLE)
 		outbound_finish(s, OUTBOUND_DONE);
 	else

@@ -197,6 +197,21 @@ static void plaintext_says_why_it_is_plaintext(void **state)
 	assert_int_equal(seen->end, OUTBOUND_UNMET);
 }
 
+static void a_handshake_without_an_end_says_so(void **state)
+{
+	const struct script d = {
+		.level = TLS_VERIFY,
+		.lines = { GREETING, TLS_EHLO, { "STARTTLS", "220 go\r\n" },
+			   { "<tls>", "!timeout" } },
+	};
+	struct seen *seen = script_run(&d);
+
+	(void)state;
+	assert_int_equal(seen->end, OUTBOUND_UNMET);
+	assert_non_null(strstr(seen->trouble.text, "the TLS handshake failed: "
+			       "time ran out (timeout-starttls)"));
+}
+
 static void falls_back_to_helo(void **state)
 {
 	const struct script d = {
@@ -407,6 +422,7 @@ int main(void)
 		cmocka_unit_test(speaks_tls_first_where_told),
 		cmocka_unit_test(never_sends_what_the_judge_forbids),
 		cmocka_unit_test(plaintext_says_why_it_is_plaintext),
+		cmocka_unit_test(a_handshake_without_an_end_says_so),
 		cmocka_unit_test(falls_back_to_helo),
 		cmocka_unit_test(offers_credentials_to_proven_hosts_only),
 		cmocka_unit_test(speaks_login_where_plain_is_missing),

@@ -211,6 +211,9 @@ static void shake(struct play *p)
 	if (strcmp(reply, "!fail") == 0)
 		p->want = outbound_lost(p->session, LOST_FAILED, "alert",
 					VIEW(""));
+	else if (strcmp(reply, "!timeout") == 0)
+		p->want = outbound_lost(p->session, LOST_TIMEOUT, "",
+					VIEW(""));
 	else
 		p->want = outbound_secured(p->session, &facts);
 	if (p->script->is_tls_first && p->want == OUTBOUND_INPUT)
