@@ -152,6 +152,21 @@ def what_else_is_agreed_is_shown_too(lab):
 
 
 @case
+def policies_never_inherit(lab):
+    """The most specific one applies whole: without gateways it means the MX,
+    without tls it means may, whatever "*" says."""
+    conf = configure(lab, 'policy "*" { gateways = { gw.test:2501 } '
+                     f'tls = verify trust = "{lab.ca.trust}" min-tls = 1.3 }}\n'
+                     'policy "partner.test" { family = ipv4 }\n')
+    said = Explained(conf, "bob@partner.test")
+    has(said.text, "MX of partner.test: data")
+    has(said.text, "tls = may:")
+    has(said.text, "TLS 1.2 or later")
+    assert "2501" not in said.text, said.text
+    has(Explained(conf, "bob@other.test").text, "gw.test:2501")
+
+
+@case
 def a_route_by_mx_is_shown_with_its_answers(lab):
     conf = configure(lab)
     said = Explained(conf, "partner.test")

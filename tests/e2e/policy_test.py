@@ -123,6 +123,22 @@ def clients_are_asked_only_where_it_matters(lab):
         equal("CertificateRequest" in done.stdout, wanted)
 
 
+@case_for(("1.3", "-tls1_3"), ("1.2", "-tls1_2"))
+def a_verdict_travels_with_no_ticket(lab, version):
+    """A client that came by a ticket would show no certificate."""
+    relay = lab.relay(verifying(lab), **STRANGERS)
+    own = lab.ca.sort("good")
+    done = subprocess.run(
+        ["openssl", "s_client", "-starttls", "smtp", version, "-msg",
+         "-cert", own.chain, "-key", own.key, "-connect",
+         f"127.0.0.1:{relay.port}"], text=True, check=False,
+        input="NOOP\r\nQUIT\r\n", stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=30)
+    has(done.stdout, "CertificateVerify")
+    for sign in ("NewSessionTicket", "New Session Ticket", "Reused"):
+        assert sign not in done.stdout, sign
+
+
 @case_for(
     ("a good certificate", {"sort": "good"}, "deliver"),
     ("an expired one", {"sort": "expired"}, "certificate-expired"),
@@ -257,8 +273,9 @@ def mail_fails_when_tls_is_not_to_be_had_for_too_long(lab):
                      on_failure='"bounce-after 3s"') +
         lab.verified("tls.test", down, bad, on_failure='"bounce-after 3s"') +
         lab.verified("down.example", down, on_failure='"bounce-after 3s"') +
+        lab.verified("late.example", bad, lifetime="3s") +
         lab.gateway("client.example", home))
-    for domain in ("tls.example", "tls.test", "down.example"):
+    for domain in ("tls.example", "tls.test", "down.example", "late.example"):
         relay.send("a@client.example", f"b@{domain}")
     # Whichever gateway came last: what TLS lacks is what can be mended.
     for domain in ("tls.example", "tls.test"):
@@ -266,11 +283,16 @@ def mail_fails_when_tls_is_not_to_be_had_for_too_long(lab):
         equal((event.status, event.reason_code),
               ("5.7.5", "certificate-host-mismatch"))
         has(event.reason, "mail.other.example, expected mx5.de.tuv.com")
-    report = home.wait_messages(1)[0].body.decode()
-    has(report, "Status: 5.7.5")
-    text = re.sub(r"\s+", " ", report)
-    has(text, "mail.other.example, expected mx5.de.tuv.com")
-    has(text, "within 3 seconds")
+    # At the end of its lifetime other mail is told the same.
+    event = relay.wait("bounced", timeout=30, to="b@late.example")
+    equal((event.status, event.reason_code),
+          ("4.4.7", "certificate-host-mismatch"))
+    reports = [re.sub(r"\s+", " ", one.body.decode())
+               for one in home.wait_messages(3)]
+    equal(sum("Status: 5.7.5" in one for one in reports), 2)
+    for text in reports:
+        has(text, "mail.other.example, expected mx5.de.tuv.com")
+        has(text, "within 3 seconds")
     relay.wait("deferred", to="b@down.example", count=3, timeout=30)
     equal(relay.find("bounced", to="b@down.example"), [])
 

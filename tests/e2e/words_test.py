@@ -2,12 +2,12 @@
 # build: plain
 """docs/tls.md explains every reason that a postmaster can meet: each text and
 each reason code that the judging rooms can say stands there, and no code that
-they cannot."""
+they cannot. The tests that it names for its promises are there."""
 import os
 import pathlib
 import re
 
-from harness import case, equal, run
+from harness import case, equal, has, run
 
 TOP = pathlib.Path(os.environ["TOP"])
 PAGE = (TOP / "docs/tls.md").read_text(encoding="utf-8")
@@ -56,6 +56,18 @@ def every_word_of_the_judge_is_explained(_lab):
     found = {(path, phrase) for path in ROOMS for phrase in phrases(path)}
     assert len(found) > 100, "the rooms are read wrongly"
     equal(sorted(one for one in found if one[1] not in page), [])
+
+
+@case
+def every_promise_of_the_page_names_its_tests(_lab):
+    """`unit/tls_names: a_star_is_one_whole_left_most_label`"""
+    names = re.findall(r"`(unit|e2e)/(\w+): ([a-z0-9_]+)`", PAGE)
+    assert len(names) > 50, "the table is read wrongly"
+    for kind, room, name in names:
+        end = {"unit": "c", "e2e": "py"}[kind]
+        text = (TOP / f"tests/{kind}/{room}_test.{end}").read_text("utf-8")
+        has(re.findall(r"^(?:static void|def) (\w+)\(", text, re.MULTILINE),
+            name, room)
 
 
 @case
