@@ -289,6 +289,7 @@ static void answer_status(struct caller *c)
 
 static void obey(struct caller *c, struct view line)
 {
+	const struct control_settings *set = &c->control->set;
 	char word[16];
 
 	if (control_word(&line, word, sizeof(word)) ||
@@ -296,12 +297,14 @@ static void obey(struct caller *c, struct view line)
 		turn_away(c, "another version of postern has this folder");
 	else if (control_word(&line, word, sizeof(word)))
 		say_failed(c, "an order is missing");
-	else if (!strcmp(word, "sweep"))
+	else if (set->queue && !strcmp(word, "sweep"))
 		begin_sweep(c, line);
-	else if (!strcmp(word, "import"))
+	else if (set->queue && !strcmp(word, "import"))
 		begin_import(c, line);
 	else if (!strcmp(word, "status"))
 		answer_status(c);
+	else if (set->order && set->order(set->arg, word, line, &c->out))
+		flush(c);
 	else
 		say_failed(c, "this is no order that I know");
 }

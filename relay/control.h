@@ -1,6 +1,7 @@
 /*
  * The worker's side of the control socket, `spool/worker-K/control`: what a
- * postmaster's commands ask for is done by whoever has the folder.
+ * postmaster's commands ask for is done by whoever has the folder.  A lab
+ * has one in its store, with orders of its own and no queue.
  *
  * One line a request, words with one blank between them, values as `=text`
  * with what could be misread as \xNN:
@@ -30,9 +31,13 @@ enum {
 struct control_settings {
 	struct ev_loop *loop;
 	const struct conf *conf;
-	struct queue *queue;
+	struct queue *queue; /* NULL: no sweeps and no imports */
 	/* Lines for `status`; NULL: there is nothing to say. */
 	void (*status)(void *arg, struct buffer *out);
+	/* Other orders: appends the whole answer, or says false where there
+	 * is no such order; `rest` are the words behind it.  NULL: none. */
+	bool (*order)(void *arg, const char *word, struct view rest,
+		      struct buffer *out);
 	/* The last connection is gone; NULL: never mind. */
 	void (*idle)(void *arg);
 	void *arg;

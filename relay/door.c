@@ -36,17 +36,13 @@ unsigned door_folders(const char *spool)
 	return count;
 }
 
-static int connect_to(const char *spool, unsigned folder)
+static int connect_to(const char *folder)
 {
-	char path[FOLDER_MAX];
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int where, fd, status;
+	int where = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int status;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/worker-%u", spool,
-			     folder) >= sizeof(path))
-		return -1;
-	where = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(name.sun_path, sizeof(name.sun_path),
 		 "/proc/self/fd/%d/control", where);
 	status = where < 0 || fd < 0 ?
@@ -61,12 +57,32 @@ static int connect_to(const char *spool, unsigned folder)
 	return -1;
 }
 
-int door_try(struct door *door, const char *spool, unsigned folder)
+int door_knock(struct door *door, const char *folder, const char *name)
 {
 	memset(door, 0, sizeof(*door));
-	door->folder = folder;
-	door->fd = connect_to(spool, folder);
+	snprintf(door->name, sizeof(door->name), "%s", name);
+	door->fd = connect_to(folder);
 	return door->fd < 0 ? -1 : 0;
+}
+
+static void name_worker(struct door *door, unsigned folder)
+{
+	door->folder = folder;
+	snprintf(door->name, sizeof(door->name), "worker-%u", folder);
+}
+
+int door_try(struct door *door, const char *spool, unsigned folder)
+{
+	char path[FOLDER_MAX];
+	int status = -1;
+
+	memset(door, 0, sizeof(*door));
+	door->fd = -1;
+	if ((size_t)snprintf(path, sizeof(path), "%s/worker-%u", spool,
+			     folder) < sizeof(path))
+		status = door_knock(door, path, "");
+	name_worker(door, folder);
+	return status;
 }
 
 static void pause_a_little(void)
@@ -108,7 +124,7 @@ int door_open_new(struct door *door, const struct conf *conf,
 	door->fd = -1;
 	if (folder_take(conf->spool, &folder, error))
 		return -1;
-	door->folder = folder.number;
+	name_worker(door, folder.number);
 	return workshop_open(conf, &folder, door, error);
 }
 
@@ -120,7 +136,7 @@ int door_say(struct door *door, struct view text, struct error *error)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_errno(error, "worker-%u", door->folder);
+			return error_errno(error, "%s", door->name);
 		text = view_from(text, (size_t)n);
 	}
 	return 0;
@@ -145,13 +161,12 @@ static int fill(struct door *door, struct error *error)
 	if (ready < 0 && errno == EINTR)
 		return 0;
 	if (ready <= 0)
-		return error_set(error, "worker-%u does not answer",
-				 door->folder);
+		return error_set(error, "%s does not answer", door->name);
 	n = recv(door->fd, buffer_reserve(&door->in, 4096), 4096, 0);
 	if (n < 0 && errno == EINTR)
 		return 0;
 	if (n <= 0)
-		return error_set(error, "worker-%u hung up", door->folder);
+		return error_set(error, "%s hung up", door->name);
 	buffer_added(&door->in, (size_t)n);
 	return 0;
 }
@@ -169,8 +184,7 @@ int door_hear(struct door *door, struct view *line, struct error *error)
 			return 0;
 		}
 		if (all.len > CONTROL_LINE_MAX * 4)
-			return error_set(error, "worker-%u says too much",
-					 door->folder);
+			return error_set(error, "%s says too much", door->name);
 		if (fill(door, error))
 			return -1;
 	}

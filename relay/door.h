@@ -15,6 +15,7 @@
 struct door {
 	int fd;
 	unsigned folder;
+	char name[40];    /* whose it is: "worker-0" */
 	pid_t workshop;   /* 0: a worker answers */
 	struct buffer in;
 };
@@ -26,6 +27,8 @@ int door_open(struct door *door, const struct conf *conf, unsigned folder,
 	      struct error *error);
 /* A worker's only, at once. */
 int door_try(struct door *door, const char *spool, unsigned folder);
+/* Of whoever listens in that folder; `name` is for errors. */
+int door_knock(struct door *door, const char *folder, const char *name);
 /* Some folder for mail that comes from elsewhere: any that is there, else a
  * new one. */
 int door_open_new(struct door *door, const struct conf *conf,
