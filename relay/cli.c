@@ -52,10 +52,28 @@ const struct cli_verb cli_verbs[] = {
 	  "  --json            for programs\n"
 	  "Exit status 0 when mail would go, 1 when it could not, 75 when that "
 	  "cannot be\nsaid now.", verb_explain },
-	{ "lab",		 "[-c FILE]",	      "play the gateways of the `lab` sections",
+	{ "lab", "[-c FILE] [COMMAND]",
+	  "play the gateways of the `lab` sections",
 	  "Virtual gateways that take every message and store it as a file, "
 	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
-	  "this program.",	    verb_lab	   },
+	  "this program. To a lab that runs, and\nabout what it stored:\n"
+	  "  status                  its gateways, their faults and counters\n"
+	  "  set GATEWAY FAULT, ...  give a gateway faults, until they are "
+	  "cleared\n"
+	  "  clear GATEWAY [FAULT]   take them away; `all` is every gateway\n"
+	  "  list                    the messages that arrived\n"
+	  "  show ID                 one, with its session's transcript; "
+	  "--raw: the file\n"
+	  "  wait --timeout 30s      until one arrives, or exit status 75\n"
+	  "    --to, --from, --subject PATTERN   which ones (also for list); "
+	  "a star stands\n"
+	  "                          for anything\n"
+	  "    --count N             so many of them (default: 1)\n"
+	  "    --new                 those that are there already do not "
+	  "count\n"
+	  "  --store FOLDER          look there, whatever the configuration "
+	  "says\n"
+	  "  --json                  for programs", verb_lab },
 	{ "partner certs", "[-c FILE] [--json]",
 	  "what partners' gateways presented",
 	  "Lists the gateways of policies that verify certificates (or would, "

@@ -3,6 +3,7 @@
  */
 #include "relay/verbs.h"
 
+#include "conf/bytes.h"
 #include "conf/files.h"
 #include "relay/privs.h"
 #include "relay/supervise.h"
@@ -70,18 +71,22 @@ int verb_lab(const char *conf_path, int argc, char **argv)
 {
 	char path[PATH_MAX + sizeof("-lab")];
 	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX);
-	char *command[] = { "postern-lab", "-c", NULL, NULL };
-	int status = wants_nothing(argc, argv);
+	/* The name, -c, the file, the words, and the end of them. */
+	char **command = must_alloc(((size_t)argc + 4) * sizeof(*command));
 
-	if (status)
-		return status;
-	command[2] = strdup(conf_path);
+	command[0] = must_strdup("postern-lab");
+	command[1] = must_strdup("-c");
+	command[2] = must_strdup(conf_path);
+	for (int i = 0; i < argc; i++)
+		command[3 + i] = argv[i];
 	if (len > 0) {
 		memcpy(path + len, "-lab", sizeof("-lab"));
 		execv(path, command);
 	}
 	execvp(command[0], command);
 	fprintf(stderr, "postern: postern-lab: %s\n", strerror(errno));
-	free(command[2]);
+	for (int i = 0; i < 3; i++)
+		free(command[i]);
+	free(command);
 	return EX_UNAVAILABLE;
 }

@@ -5,6 +5,8 @@
  */
 #include "relay/lab/desk.h"
 
+#include "relay/control.h"
+#include "relay/lab/orders.h"
 #include "relay/lab/transcript.h"
 
 #include <errno.h>
@@ -17,7 +19,9 @@
 enum { FOLDER_MODE = 0755 };
 
 struct desk {
+	const struct lab *section;
 	int lock;
+	struct control *control; /* NULL: silent */
 	struct transcripts *transcripts;
 };
 
@@ -39,6 +43,7 @@ struct desk *desk_open(const struct lab *section, struct error *error)
 {
 	struct desk *desk = must_alloc(sizeof(*desk));
 
+	desk->section = section;
 	desk->lock = -1;
 	if (lock_store(desk, section->store, error) == 0)
 		desk->transcripts = transcripts_open(
@@ -49,10 +54,34 @@ struct desk *desk_open(const struct lab *section, struct error *error)
 	return NULL;
 }
 
+int desk_answer(struct desk *desk, struct lab_at_work *lab,
+		struct error *error)
+{
+	struct control_settings settings = {
+		.loop = lab->loop,
+		.conf = lab->conf,
+		.status = orders_status,
+		.order = orders_obey,
+		.arg = lab,
+	};
+
+	desk->control = control_new(&settings);
+	return control_listen(desk->control, desk->section->store, error);
+}
+
+void desk_fall_silent(struct desk *desk)
+{
+	if (desk)
+		control_free(desk->control);
+	if (desk)
+		desk->control = NULL;
+}
+
 void desk_close(struct desk *desk)
 {
 	if (!desk)
 		return;
+	desk_fall_silent(desk);
 	transcripts_close(desk->transcripts);
 	if (desk->lock >= 0)
 		close(desk->lock);

@@ -67,6 +67,9 @@ static int open_gateways(struct lab_at_work *lab, struct error *error)
 	for (size_t i = 0; i < lab->conf->lab_count; i++)
 		if (open_lab(lab, i, error))
 			return -1;
+	for (size_t i = 0; i < lab->conf->lab_count; i++)
+		if (desk_answer(lab->desks[i], lab, error))
+			return -1;
 	return 0;
 }
 
@@ -116,6 +119,8 @@ static void unwatch(struct play *play)
 
 static void close_gateways(struct lab_at_work *lab)
 {
+	for (size_t i = 0; lab->desks && i < lab->conf->lab_count; i++)
+		desk_fall_silent(lab->desks[i]);
 	for (size_t i = 0; i < lab->count; i++)
 		gateway_close(&lab->gateways[i]);
 	drain_loop(lab->loop, LAST_WORDS);

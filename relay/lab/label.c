@@ -98,8 +98,8 @@ void label_write(struct buffer *out, const struct label *label)
 	for (size_t i = 0; i < label->to_count; i++)
 		put_path(out, "To", &label->to[i]);
 	if (label->foreign > 0) {
-		snprintf(text, sizeof(text), "%u fields below were sent by "
-			 "the client and prove nothing", label->foreign);
+		snprintf(text, sizeof(text), "%u (such fields below came "
+			 "from the client and prove nothing)", label->foreign);
 		put_line(out, "Foreign", text);
 	}
 }
