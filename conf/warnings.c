@@ -90,7 +90,7 @@ static void warn_of_size(const struct conf *conf,
 	if (conf->max_message > share / 8 * 7)
 		warn(to, "a message may be larger (message-size, %llu KiB) "
 		     "than the spool of a worker holds (spool-size / workers, "
-		     "%llu KiB): it would get 452 each time it comes",
+		     "%llu KiB): it is refused, 552",
 		     (unsigned long long)(conf->max_message / 1024),
 		     (unsigned long long)(share / 1024));
 }

@@ -30,6 +30,11 @@ uint64_t room_share(const struct queue *queue)
 	return queue->conf->spool_size / (workers ? workers : 1);
 }
 
+static uint64_t reserve_of(uint64_t limit)
+{
+	return limit / 16 < RESERVE_MAX ? limit / 16 : RESERVE_MAX;
+}
+
 static void look(const struct queue *queue, struct room *room)
 {
 	struct statvfs fs;
@@ -48,9 +53,7 @@ static void look(const struct queue *queue, struct room *room)
 	holds += room->disk;
 	if (holds < room->limit)
 		room->limit = holds;
-	room->reserve = room->limit / 16;
-	if (room->reserve > RESERVE_MAX)
-		room->reserve = RESERVE_MAX;
+	room->reserve = reserve_of(room->limit);
 }
 
 uint64_t room_limit(const struct queue *queue)
@@ -86,6 +89,18 @@ static bool fits(const struct room *room, enum home home, uint64_t wants)
 	if (wants > idle && wants - idle + least > room->disk)
 		return false;
 	return room->store[HOME_HELD].idle + room->disk >= least;
+}
+
+/* The other way round than in wanted(). */
+uint64_t queue_largest(const struct queue *queue)
+{
+	uint64_t limit = room_share(queue);
+	struct statvfs fs;
+
+	if (!statvfs(queue->folder.path, &fs) &&
+	    (uint64_t)fs.f_blocks * fs.f_frsize < limit)
+		limit = (uint64_t)fs.f_blocks * fs.f_frsize;
+	return (limit - reserve_of(limit)) / 17 * 16;
 }
 
 static uint64_t wanted(const struct queue *queue, uint64_t size)

@@ -27,6 +27,8 @@ struct store_verbs {
 	void (*commit)(void *message, struct envelope *envelope,
 		       const struct tls_facts *facts);
 	void (*abort)(void *message);
+	/* No larger one will ever be stored; NULL: no such bound. */
+	uint64_t (*largest)(void *store);
 };
 
 struct server_settings {

@@ -9,6 +9,11 @@ static bool has_room(void *store, uint64_t size)
 	return queue_has_room(store, size);
 }
 
+static uint64_t largest(void *store)
+{
+	return queue_largest(store);
+}
+
 static void *begin(void *store, intake_callback *call, void *arg)
 {
 	return intake_new(store, call, arg);
@@ -43,6 +48,7 @@ static void forget(void *message)
 
 const struct store_verbs store_queue = {
 	.has_room = has_room,
+	.largest = largest,
 	.begin = begin,
 	.id = id,
 	.append = append,

@@ -43,6 +43,9 @@ struct inbound_settings {
 	bool accepts_everything;         /* the lab: every recipient is ours */
 	/* May a message of that size (0: unknown) be begun? */
 	bool (*has_room)(void *store, uint64_t size);
+	/* What is larger will never fit (NULL: all may), whatever message-size
+	 * says: it is refused for good, 552. */
+	uint64_t (*largest)(void *store);
 	void *store;
 	/* Is this client, over its TLS, the partner that the policy speaks of?
 	 * Asked at MAIL where the sender's policy has `inbound`. */

@@ -115,12 +115,22 @@ static bool may_start_tls(const struct inbound *s)
 		s->set.listener->tls == LISTEN_REQUIRED);
 }
 
+uint64_t inbound_max_size(const struct inbound *s)
+{
+	uint64_t most = s->set.conf->max_message, fits;
+
+	if (!s->set.largest)
+		return most;
+	fits = s->set.largest(s->set.store);
+	return most == 0 || fits < most ? fits : most;
+}
+
 bool inbound_do_ehlo(struct inbound *s, struct view argument)
 {
 	struct ext_offer offer = {
 		.set = EXT_PIPELINING | EXT_SIZE | EXT_8BITMIME | EXT_SMTPUTF8 |
 		       EXT_STATUS | EXT_CHUNKING | EXT_DSN,
-		.max_size = s->set.conf->max_message,
+		.max_size = inbound_max_size(s),
 	};
 
 	if (!take_name(s, argument, true))

@@ -53,6 +53,8 @@ struct inbound {
 extern const struct answer inbound_disorder, inbound_unnamed,
 	inbound_tls_first, inbound_too_long;
 
+/* Bytes of the largest message that is taken; 0: any. */
+uint64_t inbound_max_size(const struct inbound *s);
 /* One reply; what the text holds beyond ASCII becomes '?'. */
 void inbound_say(struct inbound *s, int code, const char *status,
 		 const char *text);

@@ -67,7 +67,7 @@ bool inbound_do_mail(struct inbound *s, struct view argument)
 {
 	const struct conf *conf = s->set.conf;
 	struct transaction_limits limits = {
-		.max_size = conf->max_message,
+		.max_size = inbound_max_size(s),
 		.max_line = conf->max_line,
 		.max_hops = conf->max_hops,
 		.normalises_newlines = s->set.listener->normalises_newlines,

@@ -36,6 +36,13 @@ struct player {
 	bool is_closed;
 };
 
+static uint64_t largest(void *arg)
+{
+	const struct player *p = arg;
+
+	return p->dialog->largest ? p->dialog->largest : UINT64_MAX;
+}
+
 static bool has_room(void *arg, uint64_t size)
 {
 	const struct player *p = arg;
@@ -401,6 +408,7 @@ static void play(const struct dialog *dialog, long cut, const char *text)
 		.offers_tls = dialog->has_certificate,
 		.accepts_everything = dialog->accepts_everything,
 		.has_room = has_room,
+		.largest = largest,
 		.store = &p,
 		.judge = judge,
 		.judge_arg = &p,

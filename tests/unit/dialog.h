@@ -31,6 +31,7 @@ struct dialog {
 	bool shows_trace;       /* T: trace with the trace lines */
 	bool is_uncut;          /* what is pipelined is the very point */
 	uint64_t max_message;   /* 0: 100000 */
+	uint64_t largest;       /* that the store can hold; 0: any */
 	uint32_t max_recipients, max_errors, max_hops, max_line; /* 0: large */
 	const char *lines[64];
 };

@@ -42,6 +42,11 @@ static void a_full_spool_refuses_mail_and_goes_on_delivering(void **state)
 	rig_open(&rig);
 	assert_true(queue_has_room(rig.queue, 1024 * 1024));
 	assert_false(queue_has_room(rig.queue, 4 * 1024 * 1024));
+	/* What could fit into it is never refused for good. */
+	assert_true(queue_largest(rig.queue) < 4 * 1024 * 1024);
+	assert_false(queue_has_room(rig.queue, queue_largest(rig.queue)));
+	assert_true(queue_has_room(rig.queue,
+				   queue_largest(rig.queue) - 256 * 1024));
 	count = fill(&rig);
 	assert_true(count > 100 && count < 210);
 	assert_int_equal(rig.failed, 0);

@@ -94,7 +94,7 @@ static void memory_abort(void *message)
 
 static const struct store_verbs verbs = {
 	memory_has_room, memory_begin,  memory_id,   memory_append,
-	memory_is_full,  memory_commit, memory_abort,
+	memory_is_full,  memory_commit, memory_abort,  NULL,
 };
 
 /* --- the world -------------------------------------------------------- */
