@@ -35,6 +35,8 @@ struct lane {
 	int64_t search_after;  /* a search that found nothing is not repeated
 	                        * before */
 	struct search *search;     /* one that is under way */
+	bool has_old;          /* the last one left jobs that are to be given
+	                        * up or told of */
 	bool is_ready;         /* ready was said */
 
 	bool is_on_hold;       /* all of it, by a rule */

@@ -178,7 +178,7 @@ static bool is_on_hold(struct walk *w)
  * hold do not expire; those at the front are looked at once. */
 static int find_expired(struct search *search, struct walk *w, enum home home)
 {
-	size_t left = search->want;
+	size_t left = search->want_old;
 	bool is_front = home == HOME_HELD;
 	int rc = 0;
 
@@ -204,14 +204,22 @@ static int find_expired(struct search *search, struct walk *w, enum home home)
 		rc = add_found(search, w->txn, &found);
 		left--;
 	}
+	search->has_more_old |= !left;
 	return rc ? rc : walk_code(w);
+}
+
+/* The next search begins there, or before. */
+static void notice_from(struct search *search, const char *id)
+{
+	if (strcmp(id, search->notice_to) < 0)
+		memcpy(search->notice_to, id, sizeof(search->notice_to));
 }
 
 /* Jobs whose senders are to be told that it takes longer, from where the
  * last search stopped. */
 static int find_delayed(struct search *search, struct walk *w, enum home home)
 {
-	size_t left = search->want;
+	size_t left = search->want_old;
 	int rc = 0;
 
 	w->prefix = key_lane_prefix(RECORD_JOB, search->name);
@@ -222,12 +230,17 @@ static int find_delayed(struct search *search, struct walk *w, enum home home)
 
 		if (ident_time(w->at.id) >= search->delay_before)
 			break;
-		if (is_skipped(search, &w->at) || is_noticed(w))
+		if (is_noticed(w))
 			continue;
+		/* What is in memory may leave it as it came: it is looked at
+		 * once more. */
+		if (is_skipped(search, &w->at)) {
+			notice_from(search, w->at.id);
+			continue;
+		}
 		if (!left) {
-			if (strcmp(w->at.id, search->notice_to) < 0)
-				memcpy(search->notice_to, w->at.id,
-				       sizeof(search->notice_to));
+			search->has_more_old = true;
+			notice_from(search, w->at.id);
 			break;
 		}
 		rc = add_found(search, w->txn, &found);

@@ -43,7 +43,8 @@ struct search {
 	/* what is asked */
 	struct store *store[HOMES];
 	char name[LANE_NAME_MAX + 1];
-	size_t want;           /* jobs from each home, of each kind */
+	size_t want;           /* jobs that are due, from each home */
+	size_t want_old;       /* and of those to be given up or told of, each */
 	int64_t now;           /* ms */
 	int64_t forced;        /* held jobs last tried until then are due too,
 	                        * 0: none */
@@ -59,6 +60,7 @@ struct search {
 	struct found *found;
 	size_t found_count;
 	char notice_to[MESSAGE_ID_LEN + 1]; /* the next notice_id */
+	bool has_more_old;     /* given up or told of as many as wanted */
 	int64_t next_due;      /* of what was not taken; TIME_NEVER */
 	struct bad_found *bad;
 	size_t bad_count;

@@ -171,6 +171,7 @@ static void on_searched(struct request *request)
 	} else if (!queue->is_closing)
 		enter_all(queue, lane, search);
 	lane->search = NULL;
+	lane->has_old = search->has_more_old && !search->code;
 	lane_sweep(lane);
 	/* Those that were asked for by force and found no place yet. */
 	if (search->forced && search->found_count >= search->want)
@@ -192,8 +193,12 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 	search->store[HOME_FRESH] = queue->store[HOME_FRESH];
 	search->store[HOME_HELD] = queue->store[HOME_HELD];
 	memcpy(search->name, lane->name, strnlen(lane->name, LANE_NAME_MAX));
-	/* A destination that was down is tried with little at first. */
-	search->want = lane->failures ? LANE_JOBS_LEAST : SEARCH_JOBS;
+	/* A destination that was down is tried with little at first; what is
+	 * too old does not wait for it. */
+	search->want = lane_is_backing_off(lane, now) ? 0 :
+		       lane->failures		      ? LANE_JOBS_LEAST :
+							SEARCH_JOBS;
+	search->want_old = SEARCH_JOBS;
 	search->now = now;
 	search->forced = lane->forced;
 	search->expire_before = now - policy_patience(queue->conf, policy,
@@ -236,6 +241,16 @@ static bool wants_search(const struct queue *queue, const struct lane *lane,
 	       lane->forced;
 }
 
+/* Those of the last search are to be through first. */
+static bool wants_old(const struct lane *lane, int64_t now)
+{
+	uint64_t all = lane->memory[HOME_FRESH] + lane->memory[HOME_HELD];
+
+	return lane->has_old && !lane->search && !lane->asides &&
+	       lane->search_after <= now &&
+	       all - lane->waiting - lane->taken < SEARCH_JOBS / 2;
+}
+
 static int64_t next_look(const struct lane *lane)
 {
 	return lane_cold(lane, HOME_HELD) ? lane->next_due : TIME_NEVER;
@@ -254,6 +269,8 @@ void lane_consider(struct queue *queue, struct lane *lane)
 			wake = lane->wake;
 	} else if (lane->is_on_hold) {
 		wake = TIME_NEVER;
+	} else if (wants_old(lane, now)) {
+		start_search(queue, lane, now);
 	} else if (lane_is_backing_off(lane, now)) {
 		wake = lane->due;
 	} else if (!lane->search && wants_search(queue, lane, now)) {

@@ -120,6 +120,60 @@ static void twenty_failures_at_once_are_one_step(void **state)
 	rig_clear(&rig);
 }
 
+static unsigned count_noticed(struct rig *rig, enum home home)
+{
+	struct key from = key_kind(RECORD_JOB);
+	struct store_cursor *cursor;
+	struct store_txn *txn;
+	struct view key, value;
+	unsigned count = 0;
+	int rc = store_read(rig->queue->store[home], &txn);
+
+	assert_int_equal(rc, 0);
+	assert_int_equal(store_walk(txn, &cursor), 0);
+	for (rc = store_seek(cursor, key_view(&from), &key, &value);
+	     !rc && key.at[0] == RECORD_JOB;
+	     rc = store_next(cursor, &key, &value)) {
+		struct progress progress;
+
+		assert_int_equal(progress_unpack(value, NULL, &progress), 0);
+		count += progress.is_noticed;
+		progress_clear(&progress);
+	}
+	store_walk_end(cursor);
+	store_abort(txn);
+	return count;
+}
+
+/* Few are tried where a host was down; but all are told of. */
+static void what_is_late_does_not_wait_for_its_lane(void **state)
+{
+	enum { COUNT = 200 };
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig.conf.retry_first = rig.conf.retry_max = 2;
+	rig.conf.delay_notice = 1;
+	rig_open(&rig);
+	rig_accept_many(&rig, COUNT, "b@one");
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_HOST, "4.4.1",
+		   "down");
+	rig_settle(&rig);
+	rig.conf.retry_first = rig.conf.retry_max = 100;
+	assert_true(rig_wait(&rig, &rig.ready, 2, 5));
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_HOST, "4.4.1",
+		   "down");
+	/* But for one that was in memory to be tried just then. */
+	for (int i = 0; i < 100 && count_noticed(&rig, HOME_FRESH) +
+				count_noticed(&rig, HOME_HELD) < COUNT - 1; i++)
+		rig_run(&rig, 0.05);
+	assert_true(count_noticed(&rig, HOME_FRESH) +
+			    count_noticed(&rig, HOME_HELD) >= COUNT - 1);
+	assert_int_equal(rig_counts(&rig).deferred, 2);
+	rig_clear(&rig);
+}
+
 static void a_message_that_is_to_blame_stops_nobody(void **state)
 {
 	struct rig rig;
@@ -395,6 +449,7 @@ int main(void)
 		cmocka_unit_test(
 			a_dead_host_costs_one_write_and_holds_no_memory),
 		cmocka_unit_test(twenty_failures_at_once_are_one_step),
+		cmocka_unit_test(what_is_late_does_not_wait_for_its_lane),
 		cmocka_unit_test(a_message_that_is_to_blame_stops_nobody),
 		cmocka_unit_test(what_is_given_back_comes_first),
 		cmocka_unit_test(recipients_have_fates_of_their_own),
