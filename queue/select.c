@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/rules.h"
 #include "queue/ident.h"
 
 static const char *const words[] = {
@@ -93,20 +94,23 @@ bool selector_equal(const struct selector *a, const struct selector *b)
 	return a->kind == b->kind && !strcmp(a->value, b->value);
 }
 
-static bool is_title(const struct conf *conf, const char *lane)
+/* By what its policy says today. Where there is none of that title any more,
+ * a pattern may have had any domain. */
+static bool may_hold(const struct conf *conf, const char *lane,
+		     const char *domain)
 {
 	for (size_t i = 0; i < conf->policy_count; i++)
 		if (!strcmp(conf->policies[i].title, lane))
-			return true;
-	return false;
+			return rules_match(&conf->policies[i].patterns, domain);
+	return strchr(lane, '*');
 }
 
 bool selector_wants_lane(const struct selector *selector,
 			 const struct conf *conf, const char *lane)
 {
 	return selector->kind != SELECT_DOMAIN ||
-	       !strcmp(lane, selector->value) || strchr(lane, '*') ||
-	       is_title(conf, lane);
+	       !strcmp(lane, selector->value) ||
+	       may_hold(conf, lane, selector->value);
 }
 
 bool selector_takes_message(const struct selector *selector,

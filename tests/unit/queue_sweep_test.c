@@ -387,8 +387,9 @@ static void a_release_meets_what_is_just_being_parked(void **state)
 static void a_job_is_split_by_a_hold(void **state)
 {
 	struct gateway gateway = { .host = (char *)"mx", .port = 25 };
-	struct policy policy = { .title = (char *)"*", .gateways = &gateway,
-				 .gateway_count = 1 };
+	char *all[] = { (char *)"*" };
+	struct policy policy = { .title = all[0], .patterns = { all, 1, true },
+				 .gateways = &gateway, .gateway_count = 1 };
 	struct policy_pattern pattern = { "*", &policy };
 	struct rig rig;
 	struct job *job;
