@@ -29,6 +29,7 @@ UNIT  := $(wildcard tests/unit/*_test.c)
 AID   := $(filter-out $(UNIT),$(wildcard tests/unit/*.c))
 FUZZ  := $(wildcard tests/fuzz/*.c)
 LOAD  := $(wildcard tests/bench/*.c)
+FILL  := $(wildcard tests/bench/fill/*.c)
 
 obj    = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB   := $(BUILD)/libpostern.a
@@ -120,9 +121,12 @@ $(FUZZS): $(BUILD)/%: $(BUILD)/obj/%.o $(LIB)
 $(BUILD)/load: $(call obj,$(LOAD)) $(LIB)
 	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS)
 
+$(BUILD)/fill: $(call obj,$(FILL)) $(LIB)
+	$(call say,LD,$@) $(CC) $(LD_ALL) -o $@ $^ $(LIBS)
+
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(MAINS) $(SRC) $(UNIT) $(AID) $(FUZZ) \
-	$(LOAD)))
+	$(LOAD) $(FILL)))
 
 units: $(UNITS)
 fuzzers: $(FUZZS)
@@ -142,9 +146,10 @@ demo: all
 		python3 tests/demo.py
 endif
 ifneq (,$(wildcard tests/bench/run))
-bench: all $(BUILD)/load
+bench: all $(BUILD)/load $(BUILD)/fill
 	@tests/deps.sh bench
-	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load tests/bench/run
+	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load FILL=$(BUILD)/fill \
+		tests/bench/run
 endif
 ifneq (,$(FUZZ))
 FUZZ_TIME ?= 60
