@@ -345,6 +345,19 @@ def an_unsigned_mx_outside_the_domain_is_not_used_under_verify(lab):
 
 
 @case
+def a_dry_run_tells_of_a_host_that_nobody_vouches_for(lab):
+    relay, sink = spoofed(
+        lab, "@ MX 10 mx.evil.example.",
+        lab.gateway("example.net", tls="may", would="verify",
+                    trust=f'"{lab.ca.trust}"'), "good")
+    to(relay, "example.net")
+    event = relay.wait("delivered")
+    equal((event.level, event.would), ("may", "host-not-usable"))
+    has(relay.wait("would-have-failed").reason, "unsigned DNS only")
+    assert sink.wait_messages(1)[0].tls
+
+
+@case
 def a_spoofed_address_does_not_help_a_host_with_a_name_of_its_own(lab):
     """The MX is the domain's, its address the attacker's, who has a perfectly
     valid certificate: for another name."""

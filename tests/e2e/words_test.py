@@ -6,6 +6,7 @@ they cannot. The tests that it names for its promises are there."""
 import os
 import pathlib
 import re
+import subprocess
 
 from harness import case, equal, has, run
 
@@ -68,6 +69,19 @@ def every_promise_of_the_page_names_its_tests(_lab):
         text = (TOP / f"tests/{kind}/{room}_test.{end}").read_text("utf-8")
         has(re.findall(r"^(?:static void|def) (\w+)\(", text, re.MULTILINE),
             name, room)
+
+
+@case
+def the_published_weights_are_those_that_count(_lab):
+    """docs/check.md and what --explain-score prints."""
+    page = (TOP / "docs/check.md").read_text("utf-8")
+    heads, _, weights = re.search(
+        r"\| (Connect \|.*)\|\n(.*)\n\| ([\d |]+)\|\n", page).groups()
+    done = subprocess.run([os.environ["POSTERN"], "check", "--explain-score"],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    equal(re.findall(r"^ +(\d+) (.*)$", done.stdout, re.MULTILINE),
+          list(zip([word.strip() for word in weights.split("|")],
+                   [word.strip() for word in heads.split("|")])))
 
 
 @case
