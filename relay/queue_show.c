@@ -99,6 +99,11 @@ static void show_attempt(struct show *show, const struct browse_job *job,
 		put(show, ", ");
 		print_told(&show->out, proof);
 	}
+	if (a->proof.pinned)
+		buffer_printf(&show->out, ", the policy's pin %u",
+			      (unsigned)a->proof.pinned);
+	if (*a->proof.would)
+		buffer_printf(&show->out, ", dry run: %s", a->proof.would);
 	put(show, "\n");
 }
 
@@ -186,6 +191,11 @@ static void json_attempt(struct json *json, const struct browse_job *job,
 	json_text_or_null(json, "name", a->proof.name);
 	json_text_or_null(json, "issuer", a->proof.issuer);
 	json_text_or_null(json, "pin", a->proof.pin);
+	if (a->proof.pinned)
+		json_number(json, "pinned", a->proof.pinned);
+	else
+		json_null(json, "pinned");
+	json_text_or_null(json, "would", a->proof.would);
 	json_bool(json, "is_verified", a->proof.is_verified);
 	json_close_object(json);
 	json_close_object(json);

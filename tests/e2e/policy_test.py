@@ -3,10 +3,12 @@
 """What a policy agrees with a partner beyond the level: mail from it, dry
 runs, certificates of ours, and the end of mail for which the TLS that was
 agreed is not to be had."""
+import json
 import re
 import ssl
 import subprocess
 
+import relay as relays
 from client import Client
 from harness import case, case_for, equal, has, run
 
@@ -137,6 +139,43 @@ def a_verdict_travels_with_no_ticket(lab, version):
     has(done.stdout, "CertificateVerify")
     for sign in ("NewSessionTicket", "New Session Ticket", "Reused"):
         assert sign not in done.stdout, sign
+
+
+@case
+def every_attempt_is_logged_and_recorded_with_its_proof(lab):
+    """Level, verdict, reason code, version, cipher, name and pin: the same in
+    the log's line and in the spool's record."""
+    good, wrong = lab.ca.sort("good"), lab.ca.sort("wrong-name")
+    busy = {"rcpt": "450 4.2.1 busy"}
+    pinned = lab.gateway("pin.example", lab.sink(certificate=good, script=busy),
+                         tls="verify", pins=f'{{ "{good.spki_pin()}" }}')
+    dry = lab.gateway("dry.example", lab.sink(certificate=wrong, script=busy),
+                      tls="may", would="verify", names="{ mx5.de.tuv.com }",
+                      trust=f'"{lab.ca.trust}"')
+    unmet = lab.verified("name.example", lab.sink(certificate=wrong))
+    relay = lab.relay(pinned + dry + unmet, retry_first="60s", retry_max="60s")
+    for domain, level, verdict, code, would, one, place in (
+            ("pin", "verify", "deliver", "", "", good, "1"),
+            ("dry", "may", "deliver", "", "certificate-host-mismatch", wrong,
+             ""),
+            ("name", "verify", "next-host", "certificate-host-mismatch", "",
+             wrong, "")):
+        sent = relay.send("a@client.example", f"b@{domain}.example")
+        event = relay.wait("deferred", id=sent)
+        name = "mx5.de.tuv.com" if one is good else "mail.other.example"
+        told = (level, verdict, code, would, "TLSv1.3", name, one.spki_pin(),
+                place)
+        equal((event.level, event.verdict, event.reason_code, event.would,
+               event.tls, event.name, event.pin, event.pinned), told)
+        assert event.cipher.startswith("TLS_"), event
+        done = subprocess.run(
+            [relays.POSTERN, "queue", "show", sent, "--json", "-c",
+             relay.conf], stdout=subprocess.PIPE, timeout=30, check=True)
+        kept = json.loads(done.stdout)["jobs"][0]["log"][0]["tls"]
+        equal(tuple(str(kept[key] or "") for key in (
+            "level", "verdict", "reason_code", "would", "version", "name",
+            "pin", "pinned")), told)
+        equal(kept["cipher"], event.cipher)
 
 
 @case_for(
