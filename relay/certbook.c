@@ -67,8 +67,12 @@ struct certbook_entry *certbook_get(struct certbook *book, const char *policy,
 		return entry;
 	if (book->count == CERTBOOK_MAX)
 		drop(book, longest_unseen(book));
-	book->entries = must_realloc(book->entries, (book->count + 1) *
-							    sizeof(*entry));
+	/* It doubles whenever it is full. */
+	if ((book->count & (book->count - 1)) == 0)
+		book->entries = must_realloc(book->entries,
+					     (book->count ? book->count * 2
+							  : 1) *
+						     sizeof(*entry));
 	entry = &book->entries[book->count++];
 	memset(entry, 0, sizeof(*entry));
 	snprintf(entry->policy, sizeof(entry->policy), "%s", policy);
