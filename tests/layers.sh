@@ -49,7 +49,7 @@ tls/{policy,judge,names,facts,cert,chain,constraints,der,dane,sts}.{c,h}
 conf/{addr,bytes,escape,crc32c,rules,scan,fault,fault_table}.{c,h}
 queue/{pack,record,envelope,message,progress,ident,retry,result}.{c,h}
 queue/{proof,lanes,dsn,select}.{c,h}
-relay/lab/{zone,answer,html,part,part_decode}.{c,h}
+relay/lab/{zone,zone_key,answer,html,part,part_decode}.{c,h}
 '
 impure_headers='^(ev\.h|sys/socket\.h|netinet/|arpa/|netdb\.h|poll\.h|sys/epoll\.h|sys/random\.h|sys/time\.h|unistd\.h|fcntl\.h)'
 impure_calls='(^|[^a-zA-Z0-9_.>])(time|clock_gettime|gettimeofday|random|rand|getrandom|arc4random|getentropy|socket|connect|open|fopen|getenv)[ \t]*\('

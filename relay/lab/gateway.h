@@ -16,6 +16,7 @@ struct journal_gateway;
 struct lab_at_work;
 struct maildir;
 struct server;
+struct services;
 struct tls_context;
 
 struct gateway_at_work {
@@ -39,6 +40,7 @@ struct lab_at_work {
 	struct gateway_at_work *gateways; /* of all its sections */
 	size_t count;
 	struct desk **desks;              /* one a section */
+	struct services **services;       /* likewise */
 	struct journal *journal;
 };
 

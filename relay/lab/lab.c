@@ -8,6 +8,7 @@
 #include "relay/drain.h"
 #include "relay/lab/desk.h"
 #include "relay/lab/gateway.h"
+#include "relay/lab/services.h"
 #include "relay/lab/journal.h"
 #include "relay/server.h"
 #include "relay/steady.h"
@@ -49,7 +50,10 @@ static int open_lab(struct lab_at_work *lab, size_t number,
 					    g->as_written->where,
 					    g->as_written->name);
 	}
-	return 0;
+	lab->services[number] = services_open(lab, section, error);
+	return lab->services[number] ? 0 :
+				       error_prefix(error, "%s",
+						    section->where);
 }
 
 static int open_gateways(struct lab_at_work *lab, struct error *error)
@@ -63,6 +67,8 @@ static int open_gateways(struct lab_at_work *lab, struct error *error)
 				 lab->conf->path);
 	lab->gateways = must_alloc(count * sizeof(*lab->gateways));
 	lab->desks = must_alloc(lab->conf->lab_count * sizeof(*lab->desks));
+	lab->services = must_alloc(lab->conf->lab_count *
+				   sizeof(*lab->services));
 	lab->journal = journal_new(JOURNAL_KEPT);
 	for (size_t i = 0; i < lab->conf->lab_count; i++)
 		if (open_lab(lab, i, error))
@@ -121,6 +127,9 @@ static void close_gateways(struct lab_at_work *lab)
 {
 	for (size_t i = 0; lab->desks && i < lab->conf->lab_count; i++)
 		desk_fall_silent(lab->desks[i]);
+	for (size_t i = 0; lab->services && i < lab->conf->lab_count; i++)
+		services_close(lab->services[i]);
+	free(lab->services);
 	for (size_t i = 0; i < lab->count; i++)
 		gateway_close(&lab->gateways[i]);
 	drain_loop(lab->loop, LAST_WORDS);

@@ -128,58 +128,81 @@ struct decision {
 	const char *fault; /* the last one, for the log; NULL: none */
 };
 
-/* A lie about another name than the gateway's is told in this answer only. */
-static void strike(struct decision *decision, enum fault_kind kind,
-		   bool is_own)
+static bool strikes(struct faults *faults, enum fault_kind kind,
+		    const struct question *question)
 {
-	switch (kind) {
-	case FAULT_TIMEOUT:
+	struct fault_moment moment = { .to = question->name };
+
+	return faults_strike(faults, kind, &moment) != NULL;
+}
+
+/* What the zones cannot tell is told in this answer only. */
+static void strike(struct decision *decision, enum fault_kind kind,
+		   bool is_gateway)
+{
+	decision->fault = fault_about(kind)->name;
+	if (kind == FAULT_TIMEOUT)
 		decision->is_silent = true;
-		break;
-	case FAULT_SERVFAIL:
+	else if (kind == FAULT_SERVFAIL)
 		decision->is_failure = true;
-		break;
-	case FAULT_BOGUS_SIGNATURE:
+	else if (kind == FAULT_BOGUS_SIGNATURE)
 		decision->manner.is_bogus = true;
-		break;
-	case FAULT_NXDOMAIN:
-		decision->manner.is_denied = !is_own;
-		break;
-	default:
-		break;
+	else if (kind == FAULT_NXDOMAIN)
+		decision->manner.is_denied = !is_gateway;
+}
+
+static void set_lie(struct nameserver *ns, struct zone_gateway *gateway,
+		    enum zone_lie lie, bool is_told)
+{
+	if (!lie || is_told == !!(gateway->lies & lie))
+		return;
+	gateway->lies ^= lie;
+	ns->is_stale = true;
+}
+
+/* One kind of fault: our own, of whatever it could be about, and that of
+ * each gateway that the question is about. */
+static void decide_kind(struct nameserver *ns, const struct question *question,
+			size_t row, struct decision *decision)
+{
+	enum fault_kind kind = dns_faults[row].kind;
+	unsigned own = dns_faults[row].own;
+	unsigned domains = about_domains(ns, question);
+	size_t count = ns->set.contents.gateway_count;
+	bool is_mine = own == ABOUT_HOST && kind != FAULT_MX_TO_CNAME;
+	bool is_gateway = false, is_struck;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned about = about_gateway(question,
+					       ns->gateways[i].name);
+
+		is_gateway = is_gateway || about & own;
+	}
+	is_mine = is_mine || is_gateway || domains & own;
+	is_struck = is_mine && strikes(ns->set.faults, kind, question);
+	if (is_struck)
+		strike(decision, kind, is_gateway);
+	for (size_t i = 0; i < count; i++) {
+		struct zone_gateway *gateway = &ns->gateways[i];
+		unsigned about = domains |
+				 about_gateway(question, gateway->name);
+		bool is_told = is_struck;
+
+		if (!(about & own))
+			continue;
+		if (strikes(ns->set.gateway_faults[i], kind, question)) {
+			strike(decision, kind, true);
+			is_told = true;
+		}
+		set_lie(ns, gateway, dns_faults[row].lie, is_told);
 	}
 }
 
 static void decide(struct nameserver *ns, const struct question *question,
 		   struct decision *decision)
 {
-	unsigned domains = about_domains(ns, question);
-
-	for (size_t i = 0; i < ns->set.contents.gateway_count; i++) {
-		struct zone_gateway *gateway = &ns->gateways[i];
-		unsigned about = domains |
-				 about_gateway(question, gateway->name);
-
-		for (size_t k = 0;
-		     k < sizeof(dns_faults) / sizeof(*dns_faults); k++) {
-			enum fault_kind kind = dns_faults[k].kind;
-			enum zone_lie lie = dns_faults[k].lie;
-			bool is_own = about & dns_faults[k].own;
-			bool is_struck = ns->set.strikes(ns->set.arg, i, kind,
-							 question->name,
-							 is_own);
-
-			if (is_struck) {
-				decision->fault = fault_about(kind)->name;
-				strike(decision, kind, is_own);
-			}
-			if (!is_own || !lie || is_struck == !!(gateway->lies &
-							       lie))
-				continue;
-			gateway->lies ^= lie;
-			ns->is_stale = true;
-		}
-	}
+	for (size_t i = 0; i < sizeof(dns_faults) / sizeof(*dns_faults); i++)
+		decide_kind(ns, question, i, decision);
 }
 
 static void fetch_keys(struct nameserver *ns)
@@ -361,7 +384,7 @@ struct nameserver *nameserver_new(const struct nameserver_settings *settings,
 	ns->set = *settings;
 	copy_gateways(ns);
 	ns->is_stale = true;
-	ns->zones = zones_new(&ns->set.contents, error);
+	ns->zones = zones_new(&ns->set.contents, ns->set.keys, error);
 	if (!ns->zones || sign(ns, error) || listen_on(ns, error)) {
 		nameserver_free(ns);
 		return NULL;

@@ -6,7 +6,7 @@
 #ifndef RELAY_LAB_NAMESERVER_H
 #define RELAY_LAB_NAMESERVER_H
 
-#include "conf/fault.h"
+#include "relay/lab/faults.h"
 #include "relay/lab/zone.h"
 
 struct ev_loop;
@@ -17,15 +17,13 @@ struct nameserver_settings {
 	/* Its strings must last as long as the server; its nameserver is
 	 * where to listen, port 0 for one that the kernel chooses. */
 	struct zone_contents contents;
-	/*
-	 * Whether the gateway's fault strikes at a question for that name
-	 * (lower case, no final dot); asked once a question, so that it can
-	 * count.  With is_own the name is what such a fault is about by
-	 * itself (the gateway's host, for instance), else it is another one
-	 * of the lab's that only the fault's `to` may mean.
-	 */
-	bool (*strikes)(void *arg, size_t gateway, enum fault_kind kind,
-			const char *name, bool is_own);
+	/* Its own faults, which are about every name that it answers for;
+	 * those of the gateways, in the order of contents, are about their
+	 * host names and MX records. */
+	struct faults *faults;
+	struct faults *const *gateway_faults;
+	/* Private keys as zones_key() gives them; empty: make one. */
+	struct view keys;
 	/* SHA-256 of the SPKI of the gateway's certificate; false: no TLSA */
 	bool (*key)(void *arg, size_t gateway, unsigned char out[ZONE_KEY_LEN]);
 	void *arg;
@@ -38,7 +36,7 @@ void nameserver_free(struct nameserver *nameserver);
 /* With the port that the kernel chose. */
 const struct net_address *
 nameserver_address(const struct nameserver *nameserver);
-/* Names and trust anchors are its zones'. */
+/* Names, keys and trust anchors are its zones'. */
 const struct zones *nameserver_zones(const struct nameserver *nameserver);
 /* A gateway's certificate was changed: what is asked next is told so. */
 void nameserver_keys_changed(struct nameserver *nameserver);

@@ -4,6 +4,8 @@
  */
 #include "relay/lab/zone.h"
 
+#include "relay/lab/zone_key.h"
+
 #include <ldns/ldns.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@ struct zones {
 	struct served *at;
 	size_t count;
 	uint32_t serial;
+	struct buffer key; /* private, as text */
 };
 
 /* --- which zones ------------------------------------------------------ */
@@ -53,33 +56,13 @@ static ldns_rdf *to_name(const char *text)
 {
 	ldns_rdf *name = NULL;
 
-	/* It takes what no host is called, too; the configuration does not. */
 	return ldns_str2rdf_dname(&name, text) == LDNS_STATUS_OK ? name : NULL;
-}
-
-static int make_key(struct served *served, struct error *error)
-{
-	ldns_key *key = ldns_key_new_frm_algorithm(LDNS_SIGN_ECDSAP256SHA256,
-						   256);
-	ldns_rr *public;
-
-	if (!key)
-		return error_set(error, "zone \"%s\": no key can be made",
-				 served->name);
-	ldns_key_set_pubkey_owner(key, ldns_rdf_clone(served->apex));
-	ldns_key_set_flags(key, LDNS_KEY_ZONE_KEY | LDNS_KEY_SEP_KEY);
-	ldns_key_set_origttl(key, TTL_KEY);
-	public = ldns_key2rr(key);
-	ldns_key_set_keytag(key, ldns_calc_keytag(public));
-	ldns_rr_free(public);
-	served->keys = ldns_key_list_new();
-	ldns_key_list_push_key(served->keys, key);
-	return 0;
 }
 
 static int add_zone(struct zones *zones, const char *name, struct error *error)
 {
 	struct served *served;
+	ldns_key *key;
 
 	zones->at = must_realloc(zones->at,
 				 (zones->count + 1) * sizeof(*zones->at));
@@ -89,7 +72,13 @@ static int add_zone(struct zones *zones, const char *name, struct error *error)
 	served->apex = to_name(name);
 	if (!served->apex)
 		return error_set(error, "\"%s\" is no name for a zone", name);
-	return make_key(served, error);
+	key = zone_key_read(buffer_view(&zones->key), served->apex, TTL_KEY,
+			    error);
+	if (!key)
+		return -1;
+	served->keys = ldns_key_list_new();
+	ldns_key_list_push_key(served->keys, key);
+	return 0;
 }
 
 static bool is_topmost(const char *name, const struct zone_contents *contents)
@@ -121,12 +110,16 @@ static int add_zones(struct zones *zones, const struct zone_contents *contents,
 	return 0;
 }
 
-struct zones *zones_new(const struct zone_contents *contents,
+struct zones *zones_new(const struct zone_contents *contents, struct view key,
 			struct error *error)
 {
 	struct zones *zones = must_alloc(sizeof(*zones));
+	int status = 0;
 
-	if (add_zones(zones, contents, error)) {
+	buffer_append(&zones->key, key);
+	if (!key.len)
+		status = zone_key_make(&zones->key, error);
+	if (status || add_zones(zones, contents, error)) {
 		zones_free(zones);
 		return NULL;
 	}
@@ -151,6 +144,7 @@ void zones_free(struct zones *zones)
 		free(zones->at[i].name);
 	}
 	free(zones->at);
+	buffer_wipe(&zones->key);
 	free(zones);
 }
 
@@ -429,6 +423,11 @@ size_t zones_count(const struct zones *zones)
 const char *zones_name(const struct zones *zones, size_t i)
 {
 	return zones->at[i].name;
+}
+
+void zones_key(const struct zones *zones, struct buffer *out)
+{
+	buffer_append(out, buffer_view(&zones->key));
 }
 
 void zones_anchor(const struct zones *zones, size_t i, struct buffer *out)

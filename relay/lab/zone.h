@@ -1,6 +1,6 @@
 /*
  * The lab's zones: what its DNS says of its domains and gateways, signed by
- * keys of its own (one a zone, ECDSA P-256, made at the start).  A domain
+ * a key of its own (ECDSA P-256).  A domain
  * that lies in another one is served in that one's zone.  Gateways come in
  * with what is to be false about them; out come records with RRSIG and NSEC
  * as RFC 4034 has them.  Wire format and signing are ldns's.
@@ -45,8 +45,9 @@ struct zone_contents {
 	struct net_address nameserver;
 };
 
-/* Makes the keys; nothing is served before zones_build(). */
-struct zones *zones_new(const struct zone_contents *contents,
+/* All zones are signed by one key: `key` as zones_key() gave it once, or when
+ * that is empty a new one.  Nothing is served before zones_build(). */
+struct zones *zones_new(const struct zone_contents *contents, struct view key,
 			struct error *error);
 void zones_free(struct zones *zones);
 
@@ -59,6 +60,8 @@ int zones_build(struct zones *zones, const struct zone_contents *contents,
 size_t zones_count(const struct zones *zones);
 /* The name of the zone, canonical. */
 const char *zones_name(const struct zones *zones, size_t i);
+/* The private key, in the form of BIND's files; wipe it after use. */
+void zones_key(const struct zones *zones, struct buffer *out);
 /* Its trust anchor: a DNSKEY record in zone-file form, with its newline. */
 void zones_anchor(const struct zones *zones, size_t i, struct buffer *out);
 

@@ -64,7 +64,7 @@ static int set_up(void **state)
 	stage->contents.gateways = stage->gateways;
 	stage->contents.gateway_count = 3;
 	set_address(&stage->contents.nameserver, "127.0.5.53:5300");
-	stage->zones = zones_new(&stage->contents, &error);
+	stage->zones = zones_new(&stage->contents, view_of(""), &error);
 	assert_non_null(stage->zones);
 	assert_int_equal(zones_build(stage->zones, &stage->contents, NOW,
 				     &error),
@@ -239,6 +239,27 @@ static void one_zone_holds_the_domains_below_it(void **state)
 	assert_string_equal(zones_name(stage->zones, 0), "tuv.com");
 	assert_string_equal(zones_name(stage->zones, 1), "partner.net");
 	assert_string_equal(zones_name(stage->zones, 2), "elsewhere.org");
+}
+
+static void the_key_stays_the_same_when_it_is_kept(void **state)
+{
+	struct stage *stage = *state;
+	struct error error = { .text = "" };
+	struct buffer key = { 0 }, before = { 0 }, after = { 0 };
+	struct zones *again;
+
+	zones_key(stage->zones, &key);
+	zones_anchor(stage->zones, 0, &before);
+	again = zones_new(&stage->contents, buffer_view(&key), &error);
+	assert_non_null(again);
+	zones_anchor(again, 0, &after);
+	assert_true(view_equal(buffer_view(&before), buffer_view(&after)));
+	zones_free(again);
+	assert_null(zones_new(&stage->contents, VIEW("no key"), &error));
+	assert_non_null(strstr(error.text, "cannot be read"));
+	buffer_wipe(&key);
+	buffer_clear(&before);
+	buffer_clear(&after);
 }
 
 static void what_is_there_is_answered_and_signed(void **state)
@@ -566,6 +587,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(one_zone_holds_the_domains_below_it),
+		CASE(the_key_stays_the_same_when_it_is_kept),
 		CASE(what_is_there_is_answered_and_signed),
 		CASE(what_is_not_there_is_proven),
 		CASE(who_does_not_ask_for_signatures_gets_none),

@@ -1,0 +1,26 @@
+/*
+ * What a lab's section offers beside its gateways: the name server that
+ * leads to them, and the page that shows them.
+ */
+#ifndef RELAY_LAB_SERVICES_H
+#define RELAY_LAB_SERVICES_H
+
+#include "relay/lab/gateway.h"
+
+struct services;
+
+#define SERVICES_ANCHOR "dns-anchor.key" /* in the lab's folder */
+
+/* When the section's gateways are open: their ports are known then.  Writes
+ * the trust anchor's file.  Both are left out where the section has none.
+ * NULL with the reason. */
+struct services *services_open(struct lab_at_work *lab,
+			       const struct lab *section, struct error *error);
+/* Before the gateways. */
+void services_close(struct services *services);
+/* Of its DNS; borrowed. */
+struct faults *services_faults(struct services *services);
+/* A gateway's certificate is another one now. */
+void services_certificates_changed(struct services *services);
+
+#endif
