@@ -124,6 +124,16 @@ static bool is_meant(const char *pattern, const char *text)
 	return !pattern || (text && fault_matches(pattern, text));
 }
 
+static bool is_to_meant(const char *pattern, const struct fault_moment *moment)
+{
+	if (!moment)
+		return !pattern;
+	for (size_t i = 0; i < moment->any_count; i++)
+		if (is_meant(pattern, moment->any_to[i]))
+			return true;
+	return is_meant(pattern, moment->to);
+}
+
 /* One occasion for the row; whether it strikes. */
 static bool count(struct row *row)
 {
@@ -147,7 +157,7 @@ static const struct fault *strike(struct faults *faults,
 
 		if (is_asked(f, question) &&
 		    is_meant(f->from, moment ? moment->from : NULL) &&
-		    is_meant(f->to, moment ? moment->to : NULL) &&
+		    is_to_meant(f->to, moment) &&
 		    count(row) && !striking)
 			striking = row;
 	}

@@ -16,6 +16,8 @@ struct faults;
 struct fault_moment {
 	const char *from; /* "": the null path */
 	const char *to;   /* the recipient at hand; of DNS the name asked for */
+	const char **any_to; /* or several, of which one must fit */
+	size_t any_count;
 };
 
 /* Copies what the configuration lists. */

@@ -52,9 +52,9 @@ static void limits_count_occasions(void **unused)
 static void patterns_and_steps_choose_the_moment(void **unused)
 {
 	struct faults *faults = faults_new(NULL, 0);
-	struct fault_moment null_path = { "", NULL };
-	struct fault_moment x = { "", "a@x.example" };
-	struct fault_moment y = { "u@z", "a@y.example" };
+	struct fault_moment null_path = { .from = "" };
+	struct fault_moment x = { .from = "", .to = "a@x.example" };
+	struct fault_moment y = { .from = "u@z", .to = "a@y.example" };
 
 	(void)unused;
 	add(faults, "450-rcpt to *@x.example first 1");
@@ -133,11 +133,34 @@ static void they_are_replaced_and_removed_by_name(void **unused)
 	faults_free(NULL);
 }
 
+static void one_of_several_recipients_is_enough(void **unused)
+{
+	const char *to[] = { "a@x.example", "b@y.example" };
+	struct fault_moment moment = { .any_to = to, .any_count = 2 };
+	struct faults *faults = faults_new(NULL, 0);
+
+	(void)unused;
+	add(faults, "450-dot to *@y.example every 2");
+#define STRIKES() (faults_strike_at(faults, FAULT_REPLY, STEP_DOT, &moment))
+	assert_null(STRIKES());
+	assert_non_null(STRIKES());
+	moment.any_count = 1;
+	assert_null(STRIKES());
+	moment.any_count = 0;
+	assert_null(STRIKES());
+	/* Those were no occasions. */
+	moment.any_count = 2;
+	assert_null(STRIKES());
+	assert_non_null(STRIKES());
+	faults_free(faults);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_count_occasions),
 		cmocka_unit_test(patterns_and_steps_choose_the_moment),
+		cmocka_unit_test(one_of_several_recipients_is_enough),
 		cmocka_unit_test(the_first_that_strikes_wins_and_all_count),
 		cmocka_unit_test(they_are_replaced_and_removed_by_name),
 	};
