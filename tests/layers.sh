@@ -44,7 +44,7 @@ relay/matrix*.{c,h}
 relay/{route,order,turns,pool,hosts,pace,backoff,target}.{c,h}
 relay/{admit,certbook,clients,advice,assure,score,words,queue_print}.{c,h}
 relay/{dns_wire,dns_rdata,resolver_dnssec}.{c,h}
-relay/lab/{journal,label,letter_print}.{c,h}
+relay/lab/{journal,label,letter_print,recall}.{c,h}
 tls/{policy,judge,names,facts,cert,chain,constraints,der,dane,sts}.{c,h}
 conf/{addr,bytes,escape,crc32c,rules,scan,fault,fault_table}.{c,h}
 queue/{pack,record,envelope,message,progress,ident,retry,result}.{c,h}
