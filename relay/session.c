@@ -427,8 +427,11 @@ void session_resume(struct session *s)
 
 void session_stop(struct session *s)
 {
-	s->is_held = false;
-	obey(s, inbound_stop(s->smtp));
+	/* What is held may never go on. */
+	if (s->is_held)
+		s->is_gone = true;
+	else
+		obey(s, inbound_stop(s->smtp));
 	carry(s);
 }
 
