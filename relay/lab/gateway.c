@@ -6,6 +6,7 @@
 
 #include "relay/lab/journal.h"
 #include "relay/lab/maildir.h"
+#include "relay/lab/recall.h"
 #include "relay/lab/visit.h"
 #include "relay/listen.h"
 
@@ -61,6 +62,7 @@ int gateway_open(struct gateway_at_work *g, struct error *error)
 	g->conf = *g->lab->conf;
 	g->conf.hostname = w->name;
 	g->counts = journal_gateway(g->lab->journal, w->name);
+	g->recall = recall_new();
 	g->faults = faults_new(w->faults, w->fault_count);
 	g->store = maildir_new(g->lab->loop, g->section->store, w->name, error);
 	if (!g->store)
@@ -86,6 +88,7 @@ void gateway_clear(struct gateway_at_work *g)
 	maildir_free(g->store);
 	tls_context_free(g->tls);
 	faults_free(g->faults);
+	recall_free(g->recall);
 }
 
 struct gateway_at_work *gateway_find(const struct lab_at_work *lab,

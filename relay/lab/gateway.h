@@ -15,6 +15,7 @@ struct journal;
 struct journal_gateway;
 struct lab_at_work;
 struct maildir;
+struct recall;
 struct server;
 struct services;
 struct tls_context;
@@ -29,6 +30,7 @@ struct gateway_at_work {
 	struct faults *faults;
 	struct desk *desk;           /* of its section */
 	struct journal_gateway *counts;
+	struct recall *recall;
 	struct maildir *store;
 	struct server *server;
 	struct tls_context *tls;     /* without a fault; NULL: no TLS */

@@ -137,7 +137,8 @@ void journal_said(struct journal_session *s, struct view replies)
 			line.len--;
 		show(s->reply, sizeof(s->reply), line);
 		/* The last line of a reply has no hyphen behind its code. */
-		if (line.len < 4 || line.at[3] == '-' || line.at[0] < '4')
+		if (line.len < 4 || line.at[3] == '-' || line.at[0] < '4' ||
+		    line.at[0] > '5')
 			continue;
 		s->refusals++;
 		s->gateway->refusals++;

@@ -12,6 +12,7 @@
 #include "conf/log.h"
 #include "relay/control.h"
 #include "relay/lab/journal.h"
+#include "relay/lab/recall.h"
 
 enum { NAMED_MAX = 8, NAME_MAX_SHOWN = 80 };
 
@@ -106,10 +107,15 @@ int orders_set(struct lab_at_work *lab, const char *gateway,
 		clear_list(list, count);
 		return -1;
 	}
-	for (size_t i = 0; i < lab->count; i++)
+	for (size_t i = 0; i < lab->count; i++) {
+		struct gateway_at_work *g = &lab->gateways[i];
+
+		if (!is_meant(g, gateway))
+			continue;
 		for (size_t k = 0; k < count; k++)
-			if (is_meant(&lab->gateways[i], gateway))
-				faults_set(lab->gateways[i].faults, &list[k]);
+			faults_set(g->faults, &list[k]);
+		recall_forget(g->recall);
+	}
 	clear_list(list, count);
 	text = view_string(faults);
 	log_order("set", gateway, text);
@@ -126,10 +132,14 @@ int orders_clear(struct lab_at_work *lab, const char *gateway,
 	if (check_gateway(lab, gateway, error) ||
 	    (fault && fault_parse(view_of(fault), &like, error)))
 		return -1;
-	for (size_t i = 0; i < lab->count; i++)
-		if (is_meant(&lab->gateways[i], gateway))
-			removed += faults_remove(lab->gateways[i].faults,
-						 fault ? &like : NULL);
+	for (size_t i = 0; i < lab->count; i++) {
+		struct gateway_at_work *g = &lab->gateways[i];
+
+		if (!is_meant(g, gateway))
+			continue;
+		removed += faults_remove(g->faults, fault ? &like : NULL);
+		recall_forget(g->recall);
+	}
 	if (fault)
 		fault_clear(&like);
 	log_order("clear", gateway, fault ? fault : "");

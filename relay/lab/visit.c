@@ -21,6 +21,7 @@ static void leave(void *visit)
 {
 	struct visit *v = visit;
 
+	visit_stop_sending(v);
 	visit_end_telling(v);
 	visit_forget_mail(v);
 	free(v->said.address);

@@ -2,7 +2,8 @@
  * One client's session with a gateway, as the lab sees it: which faults it
  * meets, and what is written down of it.  The table for relay/mischief.h;
  * its verbs are in visit_tls.c (certificates and TLS), visit_smtp.c
- * (commands and replies) and visit_send.c (how replies leave).
+ * (commands and replies; which faults they meet is in visit_faults.c) and
+ * visit_send.c (how replies leave).
  */
 #ifndef RELAY_LAB_VISIT_H
 #define RELAY_LAB_VISIT_H
@@ -26,6 +27,16 @@ struct visit_mail {
 	uint64_t size;          /* octets of its body that came */
 };
 
+/* How replies leave. */
+enum visit_manner {
+	MANNER_PLAIN,
+	MANNER_SPLIT,
+	MANNER_DRIBBLE, /* with pause_ms between two bytes */
+	MANNER_ENDLESS, /* what is to be sent is repeated for ever */
+};
+
+struct sending;
+
 struct visit {
 	struct gateway_at_work *gateway;
 	struct session *session;
@@ -36,6 +47,15 @@ struct visit {
 	char *helo;              /* NULL: not said */
 	bool is_esmtp, is_tls;
 	bool hides;              /* for command_shown() */
+	/* faults that strike later than they were met */
+	bool has_paused;         /* before the greeting */
+	bool refuses_all;        /* an error was the greeting */
+	bool lacks_8bit;         /* 8BITMIME was not offered */
+	bool closes_after_dot;
+	unsigned late;           /* code of the answer to a chunk; 0: none */
+	enum visit_manner manner; /* of what leaves next */
+	uint32_t pause_ms;
+	struct sending *sending; /* NULL: nothing ever took time */
 	/* what is written down */
 	struct maildir_visitor visitor;
 	struct transcript *transcript;
@@ -72,7 +92,22 @@ enum mischief_turn visit_after(void *visit, struct buffer *out, size_t said);
 enum mischief_turn visit_body(void *visit, size_t len);
 void visit_forget_mail(struct visit *v);
 
+/* visit_faults.c: by v->step, v->said and v->mail.  A turn that is not GO
+ * was told, and its answer is in `out`. */
+enum mischief_turn visit_greets(struct visit *v, struct buffer *out);
+enum mischief_turn visit_meets_faults(struct visit *v, struct buffer *out);
+enum mischief_turn visit_commands(struct visit *v, struct buffer *out);
+/* So many octets more. */
+enum mischief_turn visit_takes_body(struct visit *v, size_t len);
+enum mischief_turn visit_ends_body(struct visit *v, struct buffer *out);
+/* The reply from `said` on may change, and how it leaves. */
+enum mischief_turn visit_replies(struct visit *v, struct buffer *out,
+				 size_t said);
+
 /* visit_send.c */
 bool visit_send(void *visit, struct conn *conn, struct view bytes);
+/* The session, which is to be held, goes on after so long. */
+void visit_pause(struct visit *v, double seconds);
+void visit_stop_sending(struct visit *v);
 
 #endif

@@ -133,14 +133,20 @@ enum mischief_turn visit_before(void *visit, enum mischief_place place,
 {
 	struct visit *v = visit;
 
-	(void)out;
 	switch (place) {
-	case MISCHIEF_GREETING: v->step = STEP_GREETING; break;
-	case MISCHIEF_COMMAND: take_command(v, line); break;
+	case MISCHIEF_GREETING:
+		v->step = STEP_GREETING;
+		/* Held, it is asked again. */
+		if (v->has_paused)
+			return visit_meets_faults(v, out);
+		return visit_greets(v, out);
+	case MISCHIEF_COMMAND:
+		take_command(v, line);
+		return visit_commands(v, out);
 	case MISCHIEF_DOT:
 		v->step = STEP_DOT;
 		visit_tell_body(v);
-		break;
+		return visit_ends_body(v, out);
 	}
 	return MISCHIEF_GO;
 }
@@ -148,17 +154,15 @@ enum mischief_turn visit_before(void *visit, enum mischief_place place,
 enum mischief_turn visit_after(void *visit, struct buffer *out, size_t said)
 {
 	struct visit *v = visit;
-	struct view reply = view_from(buffer_view(out), said);
+	unsigned char first = view_from(buffer_view(out), said).at[0];
+	enum mischief_turn turn = visit_replies(v, out, said);
 
-	if (reply.len > 0 && (reply.at[0] == '2' || reply.at[0] == '3'))
+	if (first == '2' || first == '3')
 		take_yes(v);
-	return MISCHIEF_GO;
+	return turn;
 }
 
 enum mischief_turn visit_body(void *visit, size_t len)
 {
-	struct visit *v = visit;
-
-	v->mail.size += len;
-	return MISCHIEF_GO;
+	return visit_takes_body(visit, len);
 }
