@@ -243,8 +243,8 @@ static void text_now(const struct explanation *what, struct buffer *out)
 		buffer_printf(out, " %s: %s\n", state_of(probe),
 			      probe->reason);
 		if (probe->would != NULL)
-			buffer_printf(out, "         would = verify would %s: "
-					   "%s\n",
+			buffer_printf(out, "           under would = verify it "
+					   "would %s: %s\n",
 				      probe->would->verdict == JUDGE_DELIVER
 					      ? "hold"
 					      : "fail",

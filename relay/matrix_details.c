@@ -102,6 +102,34 @@ static void detail_certificate(const struct matrix *matrix,
 	detail_chain(matrix, row, out);
 }
 
+/* Which certificates are why matrix_is_ending() holds. */
+static void detail_ending(const struct matrix *matrix,
+			  const struct matrix_row *row, struct buffer *out)
+{
+	const struct tls_facts *facts = &row->facts;
+	int64_t days = matrix_days_left(matrix, &facts->leaf);
+	size_t i;
+
+	if (!matrix_is_ending(matrix, row))
+		return;
+	if (days < matrix->warn_days)
+		buffer_printf(out, "  warning  its certificate %s %" PRId64
+				   " day%s%s\n",
+			      days < 0 ? "ended" : "ends in",
+			      days < 0 ? -days : days,
+			      days == 1 || days == -1 ? "" : "s",
+			      days < 0 ? " ago" : "");
+	for (i = 0; i + 1 < facts->verified_count; i++) {
+		days = matrix_days_left(matrix, &facts->verified[i]);
+		if (days < matrix->warn_days)
+			buffer_printf(out, "  warning  the certificate of the "
+					   "CA \"%s\" ends in %" PRId64
+					   " day%s\n",
+				      facts->verified[i].subject, days,
+				      days == 1 ? "" : "s");
+	}
+}
+
 /* Sentences, in lines of a letter's width. */
 static void put_wrapped(const char *label, const char *text,
 			struct buffer *out)
@@ -130,6 +158,7 @@ static void detail_row(const struct matrix *matrix,
 		       const struct matrix_row *row, struct buffer *out)
 {
 	char host[RESULT_HOST_MAX], advice[ADVICE_MAX];
+	char would[JUDGEMENT_TEXT_MAX + 8];
 
 	matrix_host(row, host);
 	buffer_printf(out, "\n%s\n", host);
@@ -145,17 +174,16 @@ static void detail_row(const struct matrix *matrix,
 	}
 	if (row->is_judged && !matrix->is_assured)
 		put_wrapped("verdict", row->judgement.reason, out);
-	if (row->has_would && !matrix->is_assured)
-		buffer_printf(out, "  would    %s: %s\n",
-			      row->would.verdict == JUDGE_DELIVER ? "hold"
-								  : "fail",
-			      row->would.reason);
+	if (row->has_would && !matrix->is_assured) {
+		snprintf(would, sizeof(would), "%s: %s",
+			 row->would.verdict == JUDGE_DELIVER ? "hold" : "fail",
+			 row->would.reason);
+		put_wrapped("would", would, out);
+	}
 	if (row->reason[0] != '\0' &&
 	    strcmp(row->reason, row->judgement.reason) != 0)
 		put_wrapped("reason", row->reason, out);
-	if (matrix_is_ending(matrix, row))
-		buffer_printf(out, "  warning  a certificate ends within %u "
-				   "days\n", matrix->warn_days);
+	detail_ending(matrix, row, out);
 	advice_text(matrix, row, advice);
 	if (advice[0] != '\0')
 		put_wrapped("change", advice, out);
@@ -167,8 +195,8 @@ static void detail_policy(const struct policy *policy, struct buffer *out)
 		      policy->title, policy->where,
 		      tls_level_text(policy->tls));
 	if (policy->would != TLS_NONE)
-		buffer_printf(out, ", and by its dry run, would = %s,\n"
-				   "which Cert OK is about",
+		buffer_printf(out, ",\nand by its dry run, would = %s, which "
+				   "Cert OK is about",
 			      tls_level_text(policy->would));
 	else if (policy->tls < TLS_VERIFY)
 		buffer_printf(out, ", which asks for no proof (--form does)");
