@@ -288,6 +288,18 @@ def pins_survive_a_renewal_and_say_which_one_held(lab):
 
 
 @case
+def mail_leaves_from_the_address_that_was_agreed(lab):
+    """`source`, of delivery and of the probe."""
+    sink = lab.sink("good")
+    relay = lab.relay(lab.verified("example.net", sink, source="127.0.0.77"))
+    relay.send("a@client.example", "b@example.net")
+    sink.wait_messages(1)
+    subprocess.run([relays.POSTERN, "check", "-c", relay.conf, "example.net"],
+                   stdout=subprocess.DEVNULL, timeout=30, check=True)
+    equal([session.peer[0] for session in sink.sessions], ["127.0.0.77"] * 2)
+
+
+@case
 def min_tls_holds(lab):
     old = lab.sink("good", newest_tls=ssl.TLSVersion.TLSv1_2)
     new = lab.sink("good")
