@@ -70,7 +70,8 @@ LIBS    := $(WOLFSSL_LIBS) -lunbound \
 	$(call pkg,--libs,libidn2,-lidn2) \
 	$(call pkg,--libs,libseccomp,-lseccomp) -lm -pthread
 LAB_LIBS := $(call pkg,--libs,ldns,-lldns) \
-	$(call pkg,--libs,libmicrohttpd,-lmicrohttpd)
+	$(call pkg,--libs,libmicrohttpd,-lmicrohttpd) \
+	$(call pkg,--libs,libcrypto,-lcrypto)
 CMOCKA  := $(call pkg,--libs,cmocka,-lcmocka)
 # libev.a holds ev.o and event.o.  event.o exports libevent's names, which
 # libunbound would then call: only ev.o is ever linked.

@@ -22,6 +22,7 @@ libseccomp-dev    seccomp.h
 libldns-dev       ldns/ldns.h
 libmicrohttpd-dev microhttpd.h
 libcmocka-dev     cmocka.h
+libssl-dev        openssl/x509.h
 ca-certificates   /etc/ssl/certs/ca-certificates.crt
 '
 wolfssl_source='

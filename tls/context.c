@@ -33,9 +33,8 @@ void tls_start(void)
 	wolf_start();
 }
 
-/* Rules for both sides. */
-static WOLFSSL_CTX *make(WOLFSSL_METHOD *method, bool is_lenient,
-			 struct error *error)
+WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
+			  struct error *error)
 {
 	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(method);
 
@@ -58,7 +57,8 @@ static WOLFSSL_CTX *make(WOLFSSL_METHOD *method, bool is_lenient,
 
 static WOLFSSL_CTX *make_client(bool is_lenient, struct error *error)
 {
-	WOLFSSL_CTX *ctx = make(wolfSSLv23_client_method(), is_lenient, error);
+	WOLFSSL_CTX *ctx = context_make(wolfSSLv23_client_method(), is_lenient,
+					error);
 
 	if (ctx)
 		wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER,
@@ -121,8 +121,8 @@ struct anchors *context_anchors(struct tls_context *context,
 	return kept->anchors ? anchors_hold(kept->anchors) : NULL;
 }
 
-static int use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
-		    struct error *error)
+int context_use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
+		     struct error *error)
 {
 	static const char marker[] = "ENCRYPTED";
 
@@ -173,8 +173,8 @@ static struct kept_identity *make_identity(const struct demand *demand,
 	kept->strict = make_client(false, error);
 	kept->lenient = make_client(true, error);
 	if (kept->strict && kept->lenient &&
-	    use_pair(kept->strict, chain, key, error) == 0 &&
-	    use_pair(kept->lenient, chain, key, error) == 0)
+	    context_use_pair(kept->strict, chain, key, error) == 0 &&
+	    context_use_pair(kept->lenient, chain, key, error) == 0)
 		return kept;
 	free_identity(kept);
 	return NULL;
@@ -256,9 +256,9 @@ struct tls_context *tls_server_context(struct view chain_pem,
 	struct tls_context *context = must_alloc(sizeof(*context));
 
 	context->holds = 1;
-	context->strict = make(wolfSSLv23_server_method(), true, error);
+	context->strict = context_make(wolfSSLv23_server_method(), true, error);
 	if (!context->strict ||
-	    use_pair(context->strict, chain_pem, key_pem, error) < 0) {
+	    context_use_pair(context->strict, chain_pem, key_pem, error) < 0) {
 		tls_context_free(context);
 		return NULL;
 	}

@@ -32,6 +32,12 @@ struct anchors *context_anchors(struct tls_context *context,
 WOLFSSL_CTX *context_client(struct tls_context *context,
 			    const struct demand *demand, struct error *error);
 
+/* One of the library's, with the rules for both sides. */
+WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
+			  struct error *error);
+int context_use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
+		     struct error *error);
+
 /* Lets sessions of this context read and write through memory. */
 void secure_attach(WOLFSSL_CTX *ctx);
 /* Verify callback: keeps what the peer presented and lets it pass. */

@@ -138,9 +138,12 @@ static bool is_to_meant(const char *pattern, const struct fault_moment *moment)
 static bool count(struct row *row)
 {
 	const struct fault *f = &row->fault;
+	/* That is what the number of strip means. */
+	uint32_t every = !f->every && f->kind == FAULT_STRIP ? f->number :
+							       f->every;
 
 	row->occasions++;
-	if (f->every && row->occasions % f->every)
+	if (every && row->occasions % every)
 		return false;
 	return !f->first || row->struck < f->first;
 }

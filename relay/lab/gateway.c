@@ -4,6 +4,7 @@
  */
 #include "relay/lab/gateway.h"
 
+#include "relay/lab/guise.h"
 #include "relay/lab/journal.h"
 #include "relay/lab/maildir.h"
 #include "relay/lab/recall.h"
@@ -12,23 +13,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-
-static struct tls_context *make_context(const struct lab_gateway *gateway,
-					struct error *error)
-{
-	const struct certificate *c = gateway->listener.certificate;
-	struct buffer chain = { 0 }, key = { 0 };
-	struct tls_context *made = NULL;
-
-	if (c)
-		return tls_server_context(c->chain.bytes, c->key.bytes, error);
-	if (tls_self_signed(gateway->name, &chain, &key, error) == 0)
-		made = tls_server_context(buffer_view(&chain),
-					  buffer_view(&key), error);
-	buffer_clear(&chain);
-	buffer_wipe(&key);
-	return made;
-}
 
 static int listen_all(struct gateway_at_work *g, struct error *error)
 {
@@ -64,11 +48,12 @@ int gateway_open(struct gateway_at_work *g, struct error *error)
 	g->counts = journal_gateway(g->lab->journal, w->name);
 	g->recall = recall_new();
 	g->faults = faults_new(w->faults, w->fault_count);
+	g->guises = guises_new(w, g->mint);
 	g->store = maildir_new(g->lab->loop, g->section->store, w->name, error);
 	if (!g->store)
 		return -1;
 	if (w->listener.tls != LISTEN_NONE) {
-		g->tls = make_context(w, error);
+		g->tls = guises_context(g->guises, NULL, NULL, error);
 		if (!g->tls)
 			return -1;
 	}
@@ -86,7 +71,7 @@ void gateway_close(struct gateway_at_work *g)
 void gateway_clear(struct gateway_at_work *g)
 {
 	maildir_free(g->store);
-	tls_context_free(g->tls);
+	guises_free(g->guises);
 	faults_free(g->faults);
 	recall_free(g->recall);
 }

@@ -11,11 +11,13 @@
 
 struct desk;
 struct ev_loop;
+struct guises;
 struct journal;
 struct journal_gateway;
 struct lab_at_work;
 struct maildir;
 struct recall;
+struct mint;
 struct server;
 struct services;
 struct tls_context;
@@ -29,10 +31,12 @@ struct gateway_at_work {
 				      * kernel chose */
 	struct faults *faults;
 	struct desk *desk;           /* of its section */
+	struct mint *mint;           /* likewise */
 	struct journal_gateway *counts;
 	struct recall *recall;
 	struct maildir *store;
 	struct server *server;
+	struct guises *guises;       /* its certificates */
 	struct tls_context *tls;     /* without a fault; NULL: no TLS */
 };
 
@@ -43,6 +47,7 @@ struct lab_at_work {
 	size_t count;
 	struct desk **desks;              /* one a section */
 	struct services **services;       /* likewise */
+	struct mint **mints;              /* likewise */
 	struct journal *journal;
 };
 

@@ -8,8 +8,9 @@
 #include "relay/drain.h"
 #include "relay/lab/desk.h"
 #include "relay/lab/gateway.h"
-#include "relay/lab/services.h"
 #include "relay/lab/journal.h"
+#include "relay/lab/mint.h"
+#include "relay/lab/services.h"
 #include "relay/server.h"
 #include "relay/steady.h"
 
@@ -38,12 +39,17 @@ static int open_lab(struct lab_at_work *lab, size_t number,
 	lab->desks[number] = desk_open(section, error);
 	if (!lab->desks[number])
 		return error_prefix(error, "%s", section->where);
+	lab->mints[number] = mint_new(section->store, section->title,
+				      section->ca, error);
+	if (!lab->mints[number])
+		return error_prefix(error, "%s", section->where);
 	for (size_t i = 0; i < section->gateway_count; i++) {
 		struct gateway_at_work *g = &lab->gateways[lab->count++];
 
 		g->lab = lab;
 		g->section = section;
 		g->desk = lab->desks[number];
+		g->mint = lab->mints[number];
 		g->as_written = &section->gateways[i];
 		if (gateway_open(g, error))
 			return error_prefix(error, "%s: gateway \"%s\"",
@@ -69,6 +75,7 @@ static int open_gateways(struct lab_at_work *lab, struct error *error)
 	lab->desks = must_alloc(lab->conf->lab_count * sizeof(*lab->desks));
 	lab->services = must_alloc(lab->conf->lab_count *
 				   sizeof(*lab->services));
+	lab->mints = must_alloc(lab->conf->lab_count * sizeof(*lab->mints));
 	lab->journal = journal_new(JOURNAL_KEPT);
 	for (size_t i = 0; i < lab->conf->lab_count; i++)
 		if (open_lab(lab, i, error))
@@ -135,10 +142,13 @@ static void close_gateways(struct lab_at_work *lab)
 	drain_loop(lab->loop, LAST_WORDS);
 	for (size_t i = 0; i < lab->count; i++)
 		gateway_clear(&lab->gateways[i]);
-	for (size_t i = 0; lab->desks && i < lab->conf->lab_count; i++)
+	for (size_t i = 0; lab->desks && i < lab->conf->lab_count; i++) {
 		desk_close(lab->desks[i]);
+		mint_free(lab->mints[i]);
+	}
 	journal_free(lab->journal);
 	free(lab->desks);
+	free(lab->mints);
 	free(lab->gateways);
 }
 

@@ -52,14 +52,24 @@ static void secured(void *visit, const struct tls_facts *facts,
 	visit_tell_handshake(v, facts, trouble);
 }
 
+static enum mischief_turn after(void *visit, struct buffer *out, size_t said)
+{
+	enum mischief_turn turn = visit_truncate(visit, out, said);
+	enum mischief_turn other = visit_after(visit, out, said);
+
+	return turn == MISCHIEF_GO ? other : turn;
+}
+
 const struct mischief_verbs visit_verbs = {
 	.enter = enter,
 	.leave = leave,
 	.context = visit_context,
 	.store = store,
 	.before = visit_before,
-	.after = visit_after,
+	.after = after,
 	.body = visit_body,
+	.handshake = visit_handshake,
+	.hello = visit_hello,
 	.secured = secured,
 	.send = visit_send,
 };

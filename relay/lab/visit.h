@@ -56,6 +56,8 @@ struct visit {
 	enum visit_manner manner; /* of what leaves next */
 	uint32_t pause_ms;
 	struct sending *sending; /* NULL: nothing ever took time */
+	enum fault_kind feigned; /* in the place of a handshake */
+	bool has_answered;       /* the hello, in that place */
 	/* what is written down */
 	struct maildir_visitor visitor;
 	struct transcript *transcript;
@@ -84,6 +86,13 @@ void visit_tell_fault(struct visit *v, const struct fault *fault);
 
 /* visit_tls.c */
 struct tls_context *visit_context(void *visit, struct tls_context *usual);
+enum mischief_turn visit_handshake(void *visit, struct buffer *out);
+enum mischief_turn visit_hello(void *visit, struct view hello,
+			       struct buffer *out);
+/* The reply to a dot, once the protocol has said it; before the transaction
+ * is forgotten. */
+enum mischief_turn visit_truncate(struct visit *v, struct buffer *out,
+				  size_t said);
 
 /* visit_smtp.c */
 enum mischief_turn visit_before(void *visit, enum mischief_place place,

@@ -36,7 +36,14 @@ static void limits_count_occasions(void **unused)
 		{ "expired every 1",	       "!!!!!!!!" },
 	};
 
+	struct faults *strip = faults_new(NULL, 0);
+
 	(void)unused;
+	add(strip, "strip 3");
+	for (int i = 1; i <= 6; i++)
+		assert_int_equal(faults_strike(strip, FAULT_STRIP, NULL) !=
+				 NULL, i % 3 == 0);
+	faults_free(strip);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct faults *faults = faults_new(NULL, 0);
 

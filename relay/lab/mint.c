@@ -1,0 +1,524 @@
+/*
+ * Makes keys and certificates.  Each certificate is described by a `plan`;
+ * a fault changes the plan or the chain that is sent, and nothing else.
+ */
+#include "relay/lab/mint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+enum {
+	DAY = 24 * 3600,
+	SERIAL_BYTES = 16,
+	CN_MAX = 64, /* X.520 ub-common-name */
+	KEY_MODE = 0600,
+	CERT_MODE = 0644,
+};
+
+#define OTHER_NAME "mail.other.example"
+#define NUL_SUFFIX ".attacker.example"
+
+/* A certificate and the key that belongs to it. */
+struct identity {
+	X509 *cert;
+	EVP_PKEY *key;
+};
+
+struct mint {
+	char *root_path;
+	struct identity root;
+	struct identity intermediate;
+	/* The same names, and nobody trusts them. */
+	struct identity false_root, false_intermediate;
+	/* The same name, and no CA. */
+	struct identity no_authority;
+	/* The good leaf that was issued last: gateways share it. */
+	struct identity shared;
+	struct buffer shared_names;
+};
+
+/* What a certificate says. */
+struct plan {
+	struct view cn;
+	const struct view *names; /* SAN; count 0: none */
+	size_t name_count;
+	long from, until;	 /* seconds from now */
+	const char *constraints; /* as in openssl's configuration */
+	const char *usage;
+	const char *purpose; /* extended; NULL: none */
+	const EVP_MD *digest;
+};
+
+static int fail(struct error *error, const char *what)
+{
+	return error_set(error, "libcrypto makes no %s", what);
+}
+
+/* --- one certificate ------------------------------------------------- */
+
+static int set_serial(X509 *cert)
+{
+	unsigned char bytes[SERIAL_BYTES];
+	BIGNUM *number;
+	int ok;
+
+	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+		return -1;
+	bytes[0] = (unsigned char)((bytes[0] & 0x7f) | 0x40);
+	number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+	ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert));
+	BN_free(number);
+	return ok ? 0 : -1;
+}
+
+static int set_subject(X509 *cert, const struct plan *plan)
+{
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	if (X509_NAME_add_entry_by_NID(
+		    name, NID_organizationName, V_ASN1_UTF8STRING,
+		    (const unsigned char *)"Postern Lab", -1, -1, 0) != 1)
+		return -1;
+	if (plan->cn.len == 0 || plan->cn.len > CN_MAX)
+		return 0;
+	return X509_NAME_add_entry_by_NID(name, NID_commonName,
+					  V_ASN1_UTF8STRING, plan->cn.at,
+					  (int)plan->cn.len, -1, 0) -
+	       1;
+}
+
+static int add(X509 *cert, X509 *issuer, int kind, const char *value)
+{
+	X509_EXTENSION *extension;
+	X509V3_CTX context;
+	int ok;
+
+	if (!value)
+		return 0;
+	X509V3_set_ctx(&context, issuer, cert, NULL, NULL, 0);
+	extension = X509V3_EXT_conf_nid(NULL, &context, kind, value);
+	ok = extension && X509_add_ext(cert, extension, -1) == 1;
+	X509_EXTENSION_free(extension);
+	return ok ? 0 : -1;
+}
+
+/* By hand: a name may hold a NUL, which openssl's configuration cannot. */
+static int add_names(X509 *cert, const struct plan *plan)
+{
+	GENERAL_NAMES *names = GENERAL_NAMES_new();
+	bool ok = names != NULL;
+
+	for (size_t i = 0; i < plan->name_count && ok; i++) {
+		GENERAL_NAME *name = GENERAL_NAME_new();
+		ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+		ok = name && text &&
+		     ASN1_STRING_set(text, plan->names[i].at,
+				     (int)plan->names[i].len) == 1;
+		if (ok)
+			GENERAL_NAME_set0_value(name, GEN_DNS, text);
+		else
+			ASN1_IA5STRING_free(text);
+		ok = ok && sk_GENERAL_NAME_push(names, name) > 0;
+		if (!ok)
+			GENERAL_NAME_free(name);
+	}
+	ok = ok && (plan->name_count == 0 ||
+		    X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0,
+				      X509V3_ADD_DEFAULT) == 1);
+	GENERAL_NAMES_free(names);
+	return ok ? 0 : -1;
+}
+
+static int describe(X509 *cert, X509 *issuer, const struct plan *plan)
+{
+	const char *above = issuer == cert ? NULL : "keyid:always";
+
+	if (X509_set_version(cert, X509_VERSION_3) != 1 || set_serial(cert) ||
+	    set_subject(cert, plan) ||
+	    X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1 ||
+	    !X509_gmtime_adj(X509_getm_notBefore(cert), plan->from) ||
+	    !X509_gmtime_adj(X509_getm_notAfter(cert), plan->until))
+		return -1;
+	if (add(cert, issuer, NID_subject_key_identifier, "hash") ||
+	    add(cert, issuer, NID_authority_key_identifier, above) ||
+	    add(cert, issuer, NID_basic_constraints, plan->constraints) ||
+	    add(cert, issuer, NID_key_usage, plan->usage) ||
+	    add(cert, issuer, NID_ext_key_usage, plan->purpose))
+		return -1;
+	return add_names(cert, plan);
+}
+
+/* `issuer` NULL: it signs itself.  Takes `key`; on failure all is freed. */
+static int certify(const struct plan *plan, EVP_PKEY *key,
+		   const struct identity *issuer, struct identity *out,
+		   struct error *error)
+{
+	X509 *cert = X509_new();
+
+	if (key && cert && X509_set_pubkey(cert, key) == 1 &&
+	    !describe(cert, issuer ? issuer->cert : cert, plan) &&
+	    X509_sign(cert, issuer ? issuer->key : key, plan->digest) > 0) {
+		*out = (struct identity){ cert, key };
+		return 0;
+	}
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return fail(error, "certificate");
+}
+
+static void clear(struct identity *identity)
+{
+	X509_free(identity->cert);
+	EVP_PKEY_free(identity->key);
+	*identity = (struct identity){ NULL, NULL };
+}
+
+static EVP_PKEY *new_key(void)
+{
+	return EVP_EC_gen("P-256");
+}
+
+/* --- the authorities ------------------------------------------------- */
+
+static int make_authority(struct view name, const struct identity *issuer,
+			  bool is_authority, struct identity *out,
+			  struct error *error)
+{
+	struct plan plan = {
+		.cn = name,
+		.from = -DAY,
+		.until = (issuer ? 5L : 10L) * 365 * DAY,
+		.constraints = !is_authority ? "critical,CA:FALSE"
+			       : issuer	     ? "critical,CA:TRUE,pathlen:0"
+					     : "critical,CA:TRUE",
+		.usage = is_authority ? "critical,keyCertSign,cRLSign"
+				      : "critical,digitalSignature",
+		.digest = EVP_sha256(),
+	};
+
+	return certify(&plan, new_key(), issuer, out, error);
+}
+
+static int write_pem(const char *path, mode_t mode, const struct identity *of,
+		     bool is_key, struct error *error)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	int ok;
+
+	if (!file) {
+		error_errno(error, "%s", path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	ok = is_key ? PEM_write_PrivateKey(file, of->key, NULL, NULL, 0, NULL,
+					   NULL)
+		    : PEM_write_X509(file, of->cert);
+	if (fclose(file) || ok != 1)
+		return error_set(error, "%s: cannot be written", path);
+	return 0;
+}
+
+/* What an earlier start left; false where there is nothing that fits. */
+static bool read_root(const char *cert_path, const char *key_path,
+		      struct identity *out)
+{
+	FILE *cert = fopen(cert_path, "re"), *key = fopen(key_path, "re");
+
+	if (cert)
+		out->cert = PEM_read_X509(cert, NULL, NULL, NULL);
+	if (key)
+		out->key = PEM_read_PrivateKey(key, NULL, NULL, NULL);
+	if (cert)
+		fclose(cert);
+	if (key)
+		fclose(key);
+	if (out->cert && out->key &&
+	    X509_check_private_key(out->cert, out->key) == 1 &&
+	    X509_cmp_current_time(X509_get0_notAfter(out->cert)) > 0)
+		return true;
+	clear(out);
+	return false;
+}
+
+static int find_root(struct mint *mint, const char *folder, struct view name,
+		     struct error *error)
+{
+	struct buffer path = { 0 }, key_path = { 0 };
+	char *key;
+	int rc = 0;
+
+	buffer_printf(&path, "%s/root.pem", folder);
+	buffer_printf(&key_path, "%s/root.key", folder);
+	mint->root_path = view_string(buffer_view(&path));
+	key = view_string(buffer_view(&key_path));
+	if (!read_root(mint->root_path, key, &mint->root) &&
+	    (make_authority(name, NULL, true, &mint->root, error) ||
+	     write_pem(key, KEY_MODE, &mint->root, true, error) ||
+	     write_pem(mint->root_path, CERT_MODE, &mint->root, false, error)))
+		rc = -1;
+	buffer_clear(&path);
+	buffer_clear(&key_path);
+	free(key);
+	return rc;
+}
+
+struct mint *mint_new(const char *folder, const char *title, const char *ca,
+		      struct error *error)
+{
+	struct mint *mint = must_alloc(sizeof(*mint));
+	char root_name[CN_MAX + 1];
+	struct view root, name = view_of(ca);
+
+	(void)snprintf(root_name, sizeof(root_name), "Postern Lab Root %s",
+		       title);
+	root = view_of(root_name);
+	if (!find_root(mint, folder, root, error) &&
+	    !make_authority(name, &mint->root, true, &mint->intermediate,
+			    error) &&
+	    !make_authority(name, &mint->root, false, &mint->no_authority,
+			    error) &&
+	    !make_authority(root, NULL, true, &mint->false_root, error) &&
+	    !make_authority(name, &mint->false_root, true,
+			    &mint->false_intermediate, error))
+		return mint;
+	mint_free(mint);
+	return NULL;
+}
+
+void mint_free(struct mint *mint)
+{
+	if (!mint)
+		return;
+	clear(&mint->root);
+	clear(&mint->intermediate);
+	clear(&mint->no_authority);
+	clear(&mint->false_root);
+	clear(&mint->false_intermediate);
+	clear(&mint->shared);
+	buffer_clear(&mint->shared_names);
+	free(mint->root_path);
+	free(mint);
+}
+
+const char *mint_root_path(const struct mint *mint)
+{
+	return mint->root_path;
+}
+
+/* --- leaves ---------------------------------------------------------- */
+
+static int append_pem(struct buffer *out, X509 *cert, EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes;
+	long len = 0;
+	int ok;
+
+	if (!bio)
+		return -1;
+	ok = cert ? PEM_write_bio_X509(bio, cert)
+		  : PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL,
+					     NULL);
+	if (ok == 1)
+		len = BIO_get_mem_data(bio, &bytes);
+	if (len > 0)
+		buffer_append(out, view_make(bytes, (size_t)len));
+	BIO_free(bio);
+	return len > 0 ? 0 : -1;
+}
+
+/* The names of a leaf, and room for those that a fault makes up. */
+struct names {
+	struct view *at;
+	size_t count;
+	struct buffer made;
+};
+
+static struct view two_labels_on(struct view name)
+{
+	struct view rest = name;
+
+	(void)view_cut(&rest, '.');
+	(void)view_cut(&rest, '.');
+	return rest;
+}
+
+static void plan_names(struct plan *plan, const struct strings *names,
+		       enum fault_kind kind, struct names *room)
+{
+	struct view first = view_of(names->at[0]);
+
+	room->at = must_alloc(names->count * sizeof(*room->at));
+	for (size_t i = 0; i < names->count; i++)
+		room->at[i] = view_of(names->at[i]);
+	room->count = names->count;
+	plan->cn = first;
+	if (kind == FAULT_NUL_IN_NAME) {
+		buffer_append(&room->made, first);
+		buffer_append_byte(&room->made, '\0');
+		buffer_append(&room->made, VIEW(NUL_SUFFIX));
+	} else if (kind == FAULT_WILDCARD_TWO_LABELS) {
+		buffer_printf(&room->made, "*.*");
+		if (two_labels_on(first).len)
+			buffer_append_byte(&room->made, '.');
+		buffer_append(&room->made, two_labels_on(first));
+	} else if (kind == FAULT_WRONG_NAME || kind == FAULT_NAME_ONLY_IN_CN) {
+		buffer_append(&room->made, VIEW(OTHER_NAME));
+	}
+	if (buffer_len(&room->made)) {
+		room->at[0] = buffer_view(&room->made);
+		room->count = 1;
+		if (kind != FAULT_NAME_ONLY_IN_CN)
+			plan->cn = room->at[0];
+	}
+	plan->names = room->at;
+	plan->name_count = room->count;
+}
+
+static const struct identity *issuer_of(const struct mint *mint,
+					enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_SELF_SIGNED: return NULL;
+	case FAULT_UNKNOWN_CA: return &mint->false_intermediate;
+	case FAULT_CA_FALSE_ISSUER: return &mint->no_authority;
+	default: return &mint->intermediate;
+	}
+}
+
+static int make_leaf(struct mint *mint, const struct strings *names,
+		     enum fault_kind kind, struct identity *out,
+		     struct error *error)
+{
+	struct names room = { .at = NULL };
+	struct plan plan = {
+		.from = -DAY,
+		.until = 365L * DAY,
+		.constraints = "critical,CA:FALSE",
+		.usage = "critical,digitalSignature",
+		.purpose = kind == FAULT_CLIENT_AUTH_ONLY ? "clientAuth"
+							  : "serverAuth",
+		.digest = kind == FAULT_SHA1_SIGNATURE ? EVP_sha1()
+						       : EVP_sha256(),
+	};
+	EVP_PKEY *key = kind == FAULT_WEAK_RSA_1024 ? EVP_RSA_gen(1024u)
+						    : new_key();
+	int rc;
+
+	if (kind == FAULT_EXPIRED) {
+		plan.from = -365L * DAY;
+		plan.until = -DAY;
+	} else if (kind == FAULT_NOT_YET_VALID) {
+		plan.from = DAY;
+	}
+	plan_names(&plan, names, kind, &room);
+	rc = certify(&plan, key, issuer_of(mint, kind), out, error);
+	buffer_clear(&room.made);
+	free(room.at);
+	return rc;
+}
+
+static int append_strangers(struct buffer *chain, uint32_t count,
+			    struct error *error)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct identity stranger;
+		int rc;
+
+		if (make_authority(VIEW("Nobody's CA"), NULL, true, &stranger,
+				   error))
+			return -1;
+		rc = append_pem(chain, stranger.cert, NULL);
+		clear(&stranger);
+		if (rc)
+			return fail(error, "PEM");
+	}
+	return 0;
+}
+
+/* What is sent behind the leaf. */
+static int append_chain(const struct mint *mint, const struct fault *fault,
+			enum fault_kind kind, struct buffer *chain,
+			struct error *error)
+{
+	const struct identity *issuer = issuer_of(mint, kind);
+	bool is_bare = !issuer || kind == FAULT_MISSING_INTERMEDIATE;
+	int rc = 0;
+
+	if (kind == FAULT_CHAIN_WRONG_ORDER)
+		rc = append_pem(chain, mint->root.cert, NULL);
+	if (kind == FAULT_UNRELATED_EXTRA_CERTIFICATES &&
+	    append_strangers(chain, 2, error))
+		return -1;
+	if (!rc && !is_bare)
+		rc = append_pem(chain, issuer->cert, NULL);
+	if (rc)
+		return fail(error, "PEM");
+	if (kind != FAULT_HUGE_CERTIFICATE_CHAIN)
+		return 0;
+	return append_strangers(chain, fault->number, error);
+}
+
+/* Without a fault; one for all that have the same names. */
+static int share_leaf(struct mint *mint, const struct strings *names,
+		      struct identity *out, struct error *error)
+{
+	struct buffer joined = { 0 };
+
+	for (size_t i = 0; i < names->count; i++)
+		buffer_printf(&joined, "%s ", names->at[i]);
+	if (!view_equal(buffer_view(&joined),
+			buffer_view(&mint->shared_names))) {
+		clear(&mint->shared);
+		buffer_clear(&mint->shared_names);
+		if (make_leaf(mint, names, FAULT_COUNT, &mint->shared, error)) {
+			buffer_clear(&joined);
+			return -1;
+		}
+		mint->shared_names = joined;
+		joined = (struct buffer){ 0 };
+	}
+	buffer_clear(&joined);
+	*out = mint->shared;
+	X509_up_ref(out->cert);
+	EVP_PKEY_up_ref(out->key);
+	return 0;
+}
+
+int mint_issue(struct mint *mint, const struct strings *names,
+	       const struct fault *fault, struct buffer *chain_pem,
+	       struct buffer *key_pem, struct error *error)
+{
+	enum fault_kind kind = fault ? fault->kind : FAULT_COUNT;
+	struct identity leaf;
+	EVP_PKEY *other = NULL;
+	int rc;
+
+	if (fault ? make_leaf(mint, names, kind, &leaf, error) :
+		    share_leaf(mint, names, &leaf, error))
+		return -1;
+	if (kind == FAULT_KEY_MISMATCH)
+		other = new_key();
+	if (append_pem(chain_pem, leaf.cert, NULL) ||
+	    append_pem(key_pem, NULL, other ? other : leaf.key))
+		rc = fail(error, "PEM");
+	else
+		rc = append_chain(mint, fault, kind, chain_pem, error);
+	EVP_PKEY_free(other);
+	clear(&leaf);
+	return rc;
+}
