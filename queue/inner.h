@@ -71,6 +71,14 @@ struct part {
  * be emptied, and stays. */
 enum look { LOOK_NOTHING, LOOK_FREE, LOOK_LEFT };
 
+/* What the disk said when it was asked last. */
+struct disk_room {
+	uint64_t bytes;
+	uint64_t commits;      /* that had been made by then */
+	int64_t when;          /* ms, spool clock */
+	bool is_known;
+};
+
 struct queue {
 	struct ev_loop *loop;
 	struct queue_settings settings;
@@ -81,6 +89,7 @@ struct queue {
 	struct reader *reader;
 	struct lanes *lanes;
 	struct holds holds;
+	struct disk_room disk;
 	struct spool_clock clock;
 	int64_t clock_saved;
 	struct ident_source ids;
@@ -134,11 +143,11 @@ uint32_t policy_delay_notice(const struct conf *conf,
 
 /* Bytes: our part of spool-size, and what of it the disk can hold. */
 uint64_t room_share(const struct queue *queue);
-uint64_t room_limit(const struct queue *queue);
+uint64_t room_limit(struct queue *queue);
 /* Are there so many bytes in the store's file or on its disk? */
-bool queue_fits(const struct queue *queue, enum home home, uint64_t size);
+bool queue_fits(struct queue *queue, enum home home, uint64_t size);
 /* Warns of a disk that cannot hold what spool-size promises. */
-void room_say(const struct queue *queue);
+void room_say(struct queue *queue);
 
 /* --- parts.c --------------------------------------------------------- */
 

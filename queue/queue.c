@@ -290,7 +290,7 @@ static void count_lane(void *arg, struct lane *lane)
 	out->jobs_held += lane->stored[HOME_HELD];
 }
 
-void queue_counts(const struct queue *queue, struct queue_counts *out)
+void queue_counts(struct queue *queue, struct queue_counts *out)
 {
 	struct commit_numbers fresh, held;
 

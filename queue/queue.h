@@ -80,7 +80,7 @@ enum intake_event {
 typedef void intake_callback(void *arg, enum intake_event event);
 
 /* True when a message of that size (0: unknown) may be begun. */
-bool queue_has_room(const struct queue *queue, uint64_t size);
+bool queue_has_room(struct queue *queue, uint64_t size);
 /* What is larger cannot be taken even when nothing else is stored. */
 uint64_t queue_largest(const struct queue *queue);
 
@@ -166,7 +166,7 @@ struct queue_counts {
 	uint64_t accepted, delivered, deferred, failed; /* since open */
 	uint64_t commits, operations;
 };
-void queue_counts(const struct queue *queue, struct queue_counts *out);
+void queue_counts(struct queue *queue, struct queue_counts *out);
 
 /* A lane whose host fails, or that is on hold. */
 struct queue_trouble {

@@ -3,7 +3,8 @@
  * can hold where that is less.  A reserve of it is for removals, results
  * and reports; a quarter of it stays free on the disk itself, which new
  * mail may fill no further, for the two files grow apart and never shrink.
- * The disk is asked each time: others fill it, and make room on it.
+ * The disk is asked again after each commit, and after two milliseconds:
+ * others fill it, and make room on it.
  */
 #include "queue/inner.h"
 
@@ -14,6 +15,7 @@
 #define MIB (UINT64_C(1024) * 1024)
 #define RESERVE_MAX (64 * MIB)
 #define DISK_LEAST (UINT64_C(64) * 1024) /* a few small changes */
+#define DISK_PATIENCE 2                  /* ms */
 
 struct room {
 	struct commit_numbers store[HOMES];
@@ -35,9 +37,30 @@ static uint64_t reserve_of(uint64_t limit)
 	return limit / 16 < RESERVE_MAX ? limit / 16 : RESERVE_MAX;
 }
 
-static void look(const struct queue *queue, struct room *room)
+/* Bytes that the disk still gives; `otherwise` where it does not say. */
+static uint64_t disk_room(struct queue *queue, const struct room *room,
+			  uint64_t otherwise)
 {
+	struct disk_room *last = &queue->disk;
+	uint64_t commits = room->store[HOME_FRESH].commits +
+			   room->store[HOME_HELD].commits;
+	int64_t now = queue_now(queue);
 	struct statvfs fs;
+
+	if (last->is_known && last->commits == commits &&
+	    now - last->when < DISK_PATIENCE && now >= last->when)
+		return last->bytes;
+	last->is_known = !statvfs(queue->folder.path, &fs);
+	if (!last->is_known)
+		return otherwise;
+	last->commits = commits;
+	last->when = now;
+	last->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return last->bytes;
+}
+
+static void look(struct queue *queue, struct room *room)
+{
 	uint64_t holds;
 
 	room->live = holds = 0;
@@ -47,16 +70,14 @@ static void look(const struct queue *queue, struct room *room)
 		holds += room->store[home].live + room->store[home].idle;
 	}
 	room->limit = room_share(queue);
-	room->disk = room->limit;
-	if (!statvfs(queue->folder.path, &fs))
-		room->disk = (uint64_t)fs.f_bavail * fs.f_frsize;
+	room->disk = disk_room(queue, room, room->limit);
 	holds += room->disk;
 	if (holds < room->limit)
 		room->limit = holds;
 	room->reserve = reserve_of(room->limit);
 }
 
-uint64_t room_limit(const struct queue *queue)
+uint64_t room_limit(struct queue *queue)
 {
 	struct room room;
 
@@ -64,7 +85,7 @@ uint64_t room_limit(const struct queue *queue)
 	return room.limit;
 }
 
-void room_say(const struct queue *queue)
+void room_say(struct queue *queue)
 {
 	uint64_t share = room_share(queue);
 	struct room room;
@@ -108,7 +129,7 @@ static uint64_t wanted(const struct queue *queue, uint64_t size)
 	return size + size / 16 + queue->on_the_way;
 }
 
-bool queue_fits(const struct queue *queue, enum home home, uint64_t size)
+bool queue_fits(struct queue *queue, enum home home, uint64_t size)
 {
 	struct room room;
 
@@ -116,7 +137,7 @@ bool queue_fits(const struct queue *queue, enum home home, uint64_t size)
 	return fits(&room, home, wanted(queue, size));
 }
 
-bool queue_has_room(const struct queue *queue, uint64_t size)
+bool queue_has_room(struct queue *queue, uint64_t size)
 {
 	uint64_t wants = wanted(queue, size);
 	struct room room;

@@ -16,7 +16,7 @@ static void put_number(struct buffer *out, const char *name, uint64_t value)
 	buffer_printf(out, "number %s %" PRIu64 "\n", name, value);
 }
 
-static void put_counts(struct buffer *out, const struct queue *queue)
+static void put_counts(struct buffer *out, struct queue *queue)
 {
 	struct queue_counts counts;
 
