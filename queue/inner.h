@@ -96,6 +96,7 @@ struct queue {
 	uint64_t dice;         /* state of the jitter's generator */
 	struct ev_timer *wake; /* for the earliest lane */
 	uint64_t on_the_way;   /* bytes taken in that are not committed yet */
+	size_t chunks;         /* in flight, of all messages */
 	size_t hot_bytes;
 	size_t waiting;        /* jobs in memory that nobody took */
 	struct queue_counts counts;

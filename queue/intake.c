@@ -14,8 +14,13 @@
 #include "queue/restore.h"
 
 enum {
-	CHUNKS_FULL = 6,   /* in flight: stop reading the client */
-	CHUNKS_ROOM = 3,   /* go on */
+	/* In flight: stop reading the client, and go on again. */
+	CHUNKS_FULL = 6,
+	CHUNKS_ROOM = 3,
+	/* Of all messages: as long as there are fewer, one may have more than
+	 * its own, so that a commit is worth its wait for the disk. */
+	SHARED_FULL = 32,
+	SHARED_ROOM = 16,
 };
 
 struct intake {
@@ -29,7 +34,7 @@ struct intake {
 	size_t in_flight;        /* chunks that are not durable yet */
 	uint64_t on_the_way;     /* our share of queue->on_the_way */
 	enum change_end end;     /* the worst that happened to a chunk */
-	bool was_full;
+	bool is_full;            /* INTAKE_ROOM will be told */
 	struct envelope *envelope; /* from intake_commit() on */
 	struct restored restored;  /* its envelope is the one above */
 	struct restored_place *places; /* of a restored one; else NULL */
@@ -306,11 +311,18 @@ static void has_arrived(struct intake *intake)
 	intake->queue->on_the_way -= len;
 }
 
+static bool has_room_again(const struct intake *intake)
+{
+	return intake->in_flight <= CHUNKS_ROOM ||
+	       intake->queue->chunks <= SHARED_ROOM;
+}
+
 static void on_chunk(void *arg, enum change_end end)
 {
 	struct intake *intake = arg;
 
 	intake->in_flight--;
+	intake->queue->chunks--;
 	if (end == CHANGE_STORED)
 		has_arrived(intake);
 	if (end != CHANGE_STORED && intake->end == CHANGE_STORED)
@@ -324,8 +336,8 @@ static void on_chunk(void *arg, enum change_end end)
 			store(intake);
 		else
 			fail(intake);
-	} else if (intake->was_full && intake->in_flight <= CHUNKS_ROOM) {
-		intake->was_full = false;
+	} else if (intake->is_full && has_room_again(intake)) {
+		intake->is_full = false;
 		intake->call(intake->arg, INTAKE_ROOM);
 	}
 }
@@ -350,6 +362,7 @@ static void send_chunk(struct intake *intake, size_t len)
 	edit_change(edit)->is_urgent = true;
 	edit_change(edit)->is_kept = intake->is_kept;
 	intake->in_flight++;
+	queue->chunks++;
 	queue_put(queue, HOME_HELD, edit);
 }
 
@@ -369,13 +382,14 @@ void intake_append(struct intake *intake, struct view bytes)
 	}
 	while (buffer_len(&intake->body) >= RECORD_CHUNK_MAX)
 		send_chunk(intake, RECORD_CHUNK_MAX);
-	if (intake->in_flight >= CHUNKS_FULL)
-		intake->was_full = true;
+	if (intake->in_flight >= CHUNKS_FULL &&
+	    intake->queue->chunks >= SHARED_FULL)
+		intake->is_full = true;
 }
 
 bool intake_is_full(const struct intake *intake)
 {
-	return intake->in_flight >= CHUNKS_FULL;
+	return intake->is_full;
 }
 
 struct later {

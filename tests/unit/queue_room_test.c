@@ -68,6 +68,45 @@ static void a_full_spool_refuses_mail_and_goes_on_delivering(void **state)
 	rig_clear(&rig);
 }
 
+/* Chunks appended until the client has to wait; at most `most`. */
+static unsigned pour(struct intake *intake, unsigned most)
+{
+	static const unsigned char piece[64 * 1024];
+	unsigned count = 0;
+
+	while (count < most && !intake_is_full(intake)) {
+		intake_append(intake, view_make(piece, sizeof(piece)));
+		count++;
+	}
+	return count;
+}
+
+/* One that is alone has more of its chunks on the way to the disk at once,
+ * so that a commit is worth its wait; whoever comes then still has its own. */
+static void a_large_body_leaves_others_their_part(void **state)
+{
+	struct intake *first, *second;
+	struct rig rig;
+	unsigned alone;
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	first = rig_begin(&rig);
+	alone = pour(first, 1000);
+	assert_in_range(alone, 16, 64);
+	second = rig_begin(&rig);
+	assert_in_range(pour(second, 1000), 2, 8);
+	assert_true(rig_wait(&rig, &rig.rooms, 2, 10));
+	assert_false(intake_is_full(first));
+	assert_false(intake_is_full(second));
+	assert_in_range(pour(first, 1000), 2, alone);
+	intake_commit(first, rig_envelope("a@home", "b@one"));
+	intake_commit(second, rig_envelope("a@home", "b@two"));
+	assert_true(rig_wait(&rig, &rig.stored, 2, 10));
+	rig_clear(&rig);
+}
+
 /* More than half of what there is: its chunks that are durable already are
  * not counted as still to come. */
 static void a_large_body_takes_its_room_once(void **state)
@@ -175,6 +214,7 @@ int main(void)
 		cmocka_unit_test(
 			a_full_spool_refuses_mail_and_goes_on_delivering),
 		cmocka_unit_test(a_large_body_takes_its_room_once),
+		cmocka_unit_test(a_large_body_leaves_others_their_part),
 		cmocka_unit_test(what_finds_no_room_keeps_nothing_else_waiting),
 		cmocka_unit_test(
 		    a_disk_that_refuses_writes_is_no_room_until_it_takes_them),
