@@ -5,6 +5,7 @@
 #include "relay/lab/services.h"
 
 #include "conf/log.h"
+#include "relay/lab/guise.h"
 #include "relay/lab/nameserver.h"
 #include "relay/lab/page.h"
 #include "tls/cert.h"
@@ -117,9 +118,7 @@ static int keep(const struct services *s, bool is_new_key, const char *key_path,
 static bool key_of(void *arg, size_t gateway, unsigned char out[ZONE_KEY_LEN])
 {
 	const struct services *s = arg;
-	const struct certificate *c =
-		s->gateways[gateway]->as_written->listener.certificate;
-	struct view rest = c ? c->chain.bytes : VIEW("");
+	struct view rest = guises_chain(s->gateways[gateway]->guises);
 	struct buffer der = { 0 };
 	struct cert cert;
 	bool is_there = pem_next(&rest, &der) == 1 &&

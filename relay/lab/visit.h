@@ -101,6 +101,8 @@ enum mischief_turn visit_after(void *visit, struct buffer *out, size_t said);
 enum mischief_turn visit_body(void *visit, size_t len);
 void visit_forget_mail(struct visit *v);
 
+/* A fault of the kind that strikes now, which is then told; NULL: none. */
+const struct fault *visit_strike(struct visit *v, enum fault_kind kind);
 /* visit_faults.c: by v->step, v->said and v->mail.  A turn that is not GO
  * was told, and its answer is in `out`. */
 enum mischief_turn visit_greets(struct visit *v, struct buffer *out);

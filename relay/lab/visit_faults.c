@@ -43,7 +43,7 @@ static struct fault_moment moment_of(const struct visit *v, const char **list)
 	return moment;
 }
 
-static const struct fault *strike(struct visit *v, enum fault_kind kind)
+const struct fault *visit_strike(struct visit *v, enum fault_kind kind)
 {
 	const char **list = recipients(v);
 	struct fault_moment moment = moment_of(v, list);
@@ -123,11 +123,11 @@ enum mischief_turn visit_meets_faults(struct visit *v, struct buffer *out)
 {
 	const struct fault *fault;
 
-	if (strike(v, FAULT_CLOSE))
+	if (visit_strike(v, FAULT_CLOSE))
 		return hang_up(v, MISCHIEF_CLOSE);
-	if (strike(v, FAULT_STALL))
+	if (visit_strike(v, FAULT_STALL))
 		return MISCHIEF_HELD;
-	fault = strike(v, FAULT_REPLY);
+	fault = visit_strike(v, FAULT_REPLY);
 	if (!fault)
 		return MISCHIEF_GO;
 	/* The octets of a chunk follow: the protocol has to read them, and
@@ -149,10 +149,10 @@ enum mischief_turn visit_greets(struct visit *v, struct buffer *out)
 	const struct fault *fault;
 
 	if (count > number_of(v, FAULT_RATE_LIMIT) &&
-	    strike(v, FAULT_RATE_LIMIT))
+	    visit_strike(v, FAULT_RATE_LIMIT))
 		return answer(v, out, 421, "Too many connections, try again "
 					   "in a minute");
-	fault = strike(v, FAULT_SLOW_GREETING);
+	fault = visit_strike(v, FAULT_SLOW_GREETING);
 	if (!fault)
 		return visit_meets_faults(v, out);
 	v->has_paused = true;
@@ -190,11 +190,11 @@ static uint64_t size_said(const struct visit *v)
 
 static enum mischief_turn meet_mail(struct visit *v, struct buffer *out)
 {
-	if (!v->is_tls && strike(v, FAULT_TLS_REQUIRED_530))
+	if (!v->is_tls && visit_strike(v, FAULT_TLS_REQUIRED_530))
 		return answer(v, out, 530,
 			      "Must issue a STARTTLS command first");
 	if (size_said(v) > number_of(v, FAULT_SIZE_LIMIT) &&
-	    strike(v, FAULT_SIZE_LIMIT))
+	    visit_strike(v, FAULT_SIZE_LIMIT))
 		return answer(v, out, 552, "Message too large");
 	if (v->lacks_8bit &&
 	    (has_param(v, "BODY=8BITMIME") || has_param(v, "SMTPUTF8")))
@@ -220,9 +220,9 @@ static bool is_early(struct visit *v)
 static enum mischief_turn meet_rcpt(struct visit *v, struct buffer *out)
 {
 	if (v->mail.to_count + 1 >= number_of(v, FAULT_552_AT_NTH_RCPT) &&
-	    strike(v, FAULT_552_AT_NTH_RCPT))
+	    visit_strike(v, FAULT_552_AT_NTH_RCPT))
 		return answer(v, out, 552, "Too many recipients");
-	if (is_early(v) && strike(v, FAULT_GREYLIST))
+	if (is_early(v) && visit_strike(v, FAULT_GREYLIST))
 		return answer(v, out, 450, "Greylisted, try again later");
 	return MISCHIEF_GO;
 }
@@ -231,12 +231,12 @@ static enum mischief_turn meet_special(struct visit *v, struct buffer *out)
 {
 	switch (v->step) {
 	case STEP_EHLO:
-		if (strike(v, FAULT_HELO_ONLY))
+		if (visit_strike(v, FAULT_HELO_ONLY))
 			return answer(v, out, 502, "Say HELO");
 		return MISCHIEF_GO;
 	case STEP_STARTTLS:
 		/* The protocol would begin a handshake behind its reply. */
-		if (strike(v, FAULT_ENDLESS_REPLY)) {
+		if (visit_strike(v, FAULT_ENDLESS_REPLY)) {
 			v->manner = MANNER_ENDLESS;
 			buffer_append(out, VIEW("220-And so on\r\n"));
 			return MISCHIEF_ANSWERED;
@@ -273,9 +273,9 @@ enum mischief_turn visit_ends_body(struct visit *v, struct buffer *out)
 	if (turn != MISCHIEF_GO)
 		return turn;
 	if (v->mail.size > number_of(v, FAULT_SIZE_LIMIT) &&
-	    strike(v, FAULT_SIZE_LIMIT))
+	    visit_strike(v, FAULT_SIZE_LIMIT))
 		return answer(v, out, 552, "Message too large");
-	v->closes_after_dot = strike(v, FAULT_ACCEPT_THEN_CLOSE_AFTER_DOT);
+	v->closes_after_dot = visit_strike(v, FAULT_ACCEPT_THEN_CLOSE_AFTER_DOT);
 	return MISCHIEF_GO;
 }
 
@@ -289,7 +289,7 @@ enum mischief_turn visit_takes_body(struct visit *v, size_t len)
 	if (v->mail.size < bound || v->mail.size - len >= bound)
 		return MISCHIEF_GO;
 	v->step = STEP_DOT; /* for the recipients */
-	strikes = strike(v, FAULT_DROP_AFTER_BYTES);
+	strikes = visit_strike(v, FAULT_DROP_AFTER_BYTES);
 	v->step = step;
 	return strikes ? hang_up(v, MISCHIEF_CUT) : MISCHIEF_GO;
 }
@@ -304,9 +304,9 @@ static void offer_less(struct visit *v, struct buffer *out, size_t said)
 	struct ext_offer offer = { 0 };
 	unsigned kept = ~0u;
 
-	if (strike(v, FAULT_NO_PIPELINING))
+	if (visit_strike(v, FAULT_NO_PIPELINING))
 		kept &= ~(unsigned)EXT_PIPELINING;
-	v->lacks_8bit = strike(v, FAULT_NO_8BITMIME);
+	v->lacks_8bit = visit_strike(v, FAULT_NO_8BITMIME);
 	if (v->lacks_8bit)
 		kept &= ~(unsigned)(EXT_8BITMIME | EXT_SMTPUTF8);
 	if (kept == ~0u && size == UINT64_MAX)
@@ -326,14 +326,14 @@ static void offer_less(struct visit *v, struct buffer *out, size_t said)
 
 static void choose_manner(struct visit *v, struct buffer *out, size_t said)
 {
-	const struct fault *fault = strike(v, FAULT_DRIBBLE);
+	const struct fault *fault = visit_strike(v, FAULT_DRIBBLE);
 
 	if (fault) {
 		v->manner = MANNER_DRIBBLE;
 		v->pause_ms = fault->number;
-	} else if (strike(v, FAULT_REPLY_SPLIT)) {
+	} else if (visit_strike(v, FAULT_REPLY_SPLIT)) {
 		v->manner = MANNER_SPLIT;
-	} else if (v->step != STEP_STARTTLS && strike(v, FAULT_ENDLESS_REPLY)) {
+	} else if (v->step != STEP_STARTTLS && visit_strike(v, FAULT_ENDLESS_REPLY)) {
 		/* Its first line, again and again. */
 		struct view reply = view_from(buffer_view(out), said);
 		char code[4] = { 0 };

@@ -25,16 +25,6 @@ static const unsigned char hello_1_1[] = {
 /* A server's answer where it knows none of the client's suites. */
 static const unsigned char handshake_failure[] = { 21, 3, 3, 0, 2, 2, 40 };
 
-static const struct fault *strike(struct visit *v, enum fault_kind kind)
-{
-	const struct fault *fault = faults_strike(v->gateway->faults, kind,
-						  NULL);
-
-	if (fault)
-		visit_tell_fault(v, fault);
-	return fault;
-}
-
 struct tls_context *visit_context(void *visit, struct tls_context *usual)
 {
 	struct visit *v = visit;
@@ -42,13 +32,14 @@ struct tls_context *visit_context(void *visit, struct tls_context *usual)
 	struct tls_context *context;
 	struct error error;
 
-	if (!usual || strike(v, FAULT_NO_STARTTLS) || strike(v, FAULT_STRIP))
+	if (!usual || visit_strike(v, FAULT_NO_STARTTLS) ||
+	    visit_strike(v, FAULT_STRIP))
 		return NULL;
 	certificate = faults_strike_class(v->gateway->faults,
 					  FAULT_CERTIFICATE, NULL);
 	if (certificate)
 		visit_tell_fault(v, certificate);
-	tls = strike(v, FAULT_TLS_1_2_ONLY);
+	tls = visit_strike(v, FAULT_TLS_1_2_ONLY);
 	if (!certificate && !tls)
 		return usual;
 	context = guises_context(v->gateway->guises, certificate, tls, &error);
@@ -69,12 +60,12 @@ enum mischief_turn visit_handshake(void *visit, struct buffer *out)
 	};
 	struct visit *v = visit;
 
-	if (strike(v, FAULT_PLAINTEXT_AFTER_220)) {
+	if (visit_strike(v, FAULT_PLAINTEXT_AFTER_220)) {
 		buffer_append(out, VIEW("250 2.0.0 Said in the clear\r\n"));
 		return MISCHIEF_GO;
 	}
 	for (size_t i = 0; i < sizeof(feigned) / sizeof(*feigned); i++)
-		if (strike(v, feigned[i])) {
+		if (visit_strike(v, feigned[i])) {
 			v->feigned = feigned[i];
 			return MISCHIEF_HELD;
 		}
@@ -111,17 +102,9 @@ enum mischief_turn visit_hello(void *visit, struct view hello,
 enum mischief_turn visit_truncate(struct visit *v, struct buffer *out,
 				  size_t said)
 {
-	struct fault_moment moment = { v->mail.from.address, NULL };
-	const struct fault *fault;
-
-	if (v->step != STEP_DOT || !v->is_tls)
+	if (v->step != STEP_DOT || !v->is_tls ||
+	    !visit_strike(v, FAULT_TRUNCATE))
 		return MISCHIEF_GO;
-	if (v->mail.to_count)
-		moment.to = v->mail.to[v->mail.to_count - 1].address;
-	fault = faults_strike(v->gateway->faults, FAULT_TRUNCATE, &moment);
-	if (!fault)
-		return MISCHIEF_GO;
-	visit_tell_fault(v, fault);
 	if (buffer_len(out) > said + HALF_A_REPLY)
 		out->end = out->start + said + HALF_A_REPLY;
 	return MISCHIEF_CUT;
