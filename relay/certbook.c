@@ -7,6 +7,7 @@
 #include "relay/certbook.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +99,8 @@ static const struct field {
 	FIELD(names, TEXT),	    FIELD(not_before, NUMBER),
 	FIELD(not_after, NUMBER),   FIELD(first_seen, NUMBER),
 	FIELD(last_seen, NUMBER),   FIELD(verdict, TEXT),
-	FIELD(changes, NUMBER),	    FIELD(warned, NUMBER),
+	FIELD(changes, NUMBER),	    FIELD(flips, NUMBER),
+	FIELD(warned, NUMBER),
 	FIELD(would_failed, NUMBER), FIELD(would, TEXT),
 };
 
@@ -249,6 +251,18 @@ void certbook_change_text(const struct certbook_entry *old,
 	chain_date(old->not_after, was);
 	chain_date(now->not_after, is);
 	tell_change(out, "ends", was, is);
+	if (now->flips == CERTBOOK_FLIPS_TOLD)
+		snprintf(out + strlen(out), CERTBOOK_TEXT_MAX - strlen(out),
+			 "; it presents two certificates by turns, which is "
+			 "not told again");
+}
+
+/* Back to the one before, soon after it came. */
+static bool is_flip(const struct certbook_entry *old,
+		    const struct certbook_entry *seen)
+{
+	return old->previous[0] && strcmp(seen->sha256, old->previous) == 0 &&
+	       seen->last_seen - old->first_seen < DAY;
 }
 
 static void enter(struct certbook *book, const struct certbook_entry *seen,
@@ -276,7 +290,13 @@ static void enter(struct certbook *book, const struct certbook_entry *seen,
 		return;
 	memcpy(entry->previous, old.sha256, sizeof(entry->previous));
 	entry->changes++;
-	say(arg, CERTBOOK_CHANGED, &old, entry);
+	entry->flips = 0;
+	if (is_flip(&old, seen)) {
+		entry->flips = old.flips < UINT_MAX ? old.flips + 1 : UINT_MAX;
+		entry->warned = old.warned;
+	}
+	if (entry->flips <= CERTBOOK_FLIPS_TOLD)
+		say(arg, CERTBOOK_CHANGED, &old, entry);
 }
 
 static void warn_of_end(struct certbook_entry *entry, int64_t now,

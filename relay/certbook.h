@@ -13,6 +13,7 @@ enum {
 	CERTBOOK_MAX = 4096,       /* entries; who was not seen for longest
 	                            * gives way */
 	CERTBOOK_NAMES_MAX = 512,
+	CERTBOOK_FLIPS_TOLD = 2,   /* then it is known to have two */
 };
 
 struct certbook_entry {
@@ -28,6 +29,8 @@ struct certbook_entry {
 	char verdict[28];          /* of the last judgement: "deliver", or its
 	                            * reason code */
 	uint64_t changes;          /* of certificate, so far */
+	unsigned flips;            /* of these the last ones, that only went
+	                            * back to the one before, within a day */
 	unsigned warned;           /* of its end: 30, 7, 1 days; 0: not yet */
 	/* a dry run: messages that were delivered and would not have been,
 	 * and why the last one */
@@ -40,7 +43,7 @@ struct certbook {
 	size_t count;
 };
 
-enum { CERTBOOK_TEXT_MAX = 480 };
+enum { CERTBOOK_TEXT_MAX = 560 };
 
 /* What differs, in words: "certificate changed: another key; ends
  * 2027-03-01, before 2026-03-01". */
@@ -71,7 +74,9 @@ void certbook_write(const struct certbook *book, struct buffer *out);
 /* Whole days until the certificate ends; negative when it has. */
 int64_t certbook_days_left(const struct certbook_entry *entry, int64_t now);
 /* Enters sightings (their counts are what came since the last time), tells
- * of changes and of certificates that end soon, each once. */
+ * of changes and of certificates that end soon, each once.  Machines behind
+ * one address may present two certificates by turns, as during a renewal:
+ * that is told CERTBOOK_FLIPS_TOLD times. */
 void certbook_merge(struct certbook *book, const struct certbook *sightings,
 		    int64_t now, certbook_say *say, void *arg);
 

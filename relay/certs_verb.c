@@ -45,6 +45,8 @@ static void put_certificate(const struct certbook_entry *e, int64_t now,
 	if (e->changes == 1)
 		buffer_printf(out, ", changed once, before it %s",
 			      e->previous);
+	else if (e->flips >= CERTBOOK_FLIPS_TOLD)
+		buffer_printf(out, ", by turns with %s", e->previous);
 	else if (e->changes > 1)
 		buffer_printf(out, ", changed %" PRIu64 " times, before it %s",
 			      e->changes, e->previous);
@@ -124,6 +126,7 @@ static void put_json(const struct certbook *book, int64_t now,
 		json_number(&json, "first_seen", e->first_seen);
 		json_number(&json, "last_seen", e->last_seen);
 		json_number(&json, "changes", (int64_t)e->changes);
+		json_bool(&json, "by_turns", e->flips >= CERTBOOK_FLIPS_TOLD);
 		json_text(&json, "verdict", e->verdict);
 		json_number(&json, "would_failed", (int64_t)e->would_failed);
 		json_text_or_null(&json, "would", e->would);

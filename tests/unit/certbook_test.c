@@ -106,6 +106,41 @@ static void a_change_is_told_once(void **state)
 	certbook_clear(&book);
 }
 
+/* Two machines behind one address, one of them renewed. */
+static void two_certificates_by_turns_are_soon_known(void **state)
+{
+	static const char *const told_of[] = {
+		"mx5:a>b ", "mx5:b>a mx5:30 ", "mx5:a>b ", "", "", "", "",
+	};
+	struct certbook book = { NULL, 0 }, seen = { NULL, 0 };
+	int64_t soon = NOW + 20 * (int64_t)DAY, far = NOW + 300 * (int64_t)DAY;
+	char text[CERTBOOK_TEXT_MAX];
+	struct certbook_entry *e;
+	size_t i;
+
+	(void)state;
+	see(&seen, "mx5", "a", NOW, soon);
+	assert_string_equal(merge(&book, &seen, NOW), "mx5:30 ");
+	for (i = 0; i < sizeof(told_of) / sizeof(told_of[0]); i++) {
+		int64_t at = NOW + 60 * (int64_t)(i + 1);
+
+		see(&seen, "mx5", i % 2 ? "a" : "b", at, i % 2 ? soon : far);
+		assert_string_equal(merge(&book, &seen, at), told_of[i]);
+	}
+	e = certbook_find(&book, "*.tuv.com", "mx5");
+	assert_int_equal(e->changes, 7);
+	e->flips = CERTBOOK_FLIPS_TOLD;
+	certbook_change_text(e, e, text);
+	assert_non_null(strstr(text, "two certificates by turns"));
+	/* a third one is news, and so is one that comes back much later */
+	see(&seen, "mx5", "c", NOW + DAY, far);
+	assert_string_equal(merge(&book, &seen, NOW + DAY), "mx5:b>c ");
+	see(&seen, "mx5", "b", NOW + 3 * (int64_t)DAY, far);
+	assert_string_equal(merge(&book, &seen, NOW + 3 * (int64_t)DAY),
+			    "mx5:c>b ");
+	certbook_clear(&book);
+}
+
 static void a_host_without_a_certificate_keeps_its_last_one(void **state)
 {
 	struct certbook book = { NULL, 0 }, seen = { NULL, 0 };
@@ -243,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_told_by_what_differs),
 		cmocka_unit_test(a_change_is_told_once),
+		cmocka_unit_test(two_certificates_by_turns_are_soon_known),
 		cmocka_unit_test(
 			a_host_without_a_certificate_keeps_its_last_one),
 		cmocka_unit_test(an_end_is_warned_of_at_30_7_and_1_days),
