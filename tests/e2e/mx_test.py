@@ -5,9 +5,11 @@ no, nothing, or not now. nsd serves the zones; hosts are loopback addresses
 that share one port."""
 import re
 import smtplib
+import subprocess
 import time
 
 import dnslab
+import relay as relays
 from harness import case, case_for, equal, has, need, run
 from ports import free_port
 
@@ -60,6 +62,22 @@ def start(lab, records, policy="", name="example.net", **options):
 
 def to(relay, *domains):
     return relay.send("", [f"b@{domain}" for domain in domains])
+
+
+class Explained:
+    """What the command says of the same domain; it asks at the same time."""
+
+    def __init__(self, lab, relay):
+        self.process = subprocess.Popen(
+            [relays.POSTERN, "explain", "-c", relay.conf, "b@example.net"],
+            stdout=subprocess.PIPE, text=True)
+        lab.later(self.process.wait)
+
+    def says(self, status, *parts):
+        text = self.process.communicate(timeout=60)[0]
+        equal(self.process.returncode, status, text)
+        for part in parts:
+            has(text, part)
 
 
 @case
@@ -411,8 +429,11 @@ def a_signed_mx_answer_is_trusted_for_names(lab):
         lab, "@ MX 10 mx.evil.example.",
         lab.verified("example.net", names=None), "good",
         signed=("example.net",))
+    explained = Explained(lab, relay)
     to(relay, "example.net")
     assert sink.wait_messages(1)[0].tls
+    explained.says(0, "MX of example.net: data (secure)",
+                   "A    127.0.0.11 (insecure)", "must bear mx.evil.example")
 
 
 @case
@@ -421,10 +442,12 @@ def a_bogus_answer_defers(lab):
     relay, sink = spoofed(lab, "@ MX 10 mx.evil.example.",
                           lab.gateway("example.net"), "good",
                           signed=("example.net",), expired=("example.net",))
+    explained = Explained(lab, relay)
     to(relay, "example.net")
     event = relay.wait("deferred", timeout=45)
     assert event.status.startswith("4."), event
     equal(sink.sessions, [])
+    explained.says(75, "MX of example.net: error (bogus)")
 
 
 run(abreast=6)
