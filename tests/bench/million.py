@@ -154,7 +154,7 @@ class Throughput(MillionCase):
                 "full": lambda run: self.run(full, hop, run)}
 
     def run(self, relay, hop, run):
-        count = 8000
+        count = 20000
         hop.expect(run, count)
         used = parties.cpu(relay.pid)
         report = parties.load("send", relay.ports["plain"], count, x=run,
@@ -162,7 +162,7 @@ class Throughput(MillionCase):
         seconds = hop.wait(STUCK_SECONDS) - report["begun_ns"] / 1e9
         used = parties.cpu(relay.pid) - used
         hop.check()
-        return {self.unit: count / seconds,
+        return {self.unit: count / seconds, "messages": count,
                 "cpu us/message": used / count * 1e6}
 
 
