@@ -154,7 +154,7 @@ class Throughput(MillionCase):
                 "full": lambda run: self.run(full, hop, run)}
 
     def run(self, relay, hop, run):
-        count = 20000
+        count = 8000
         hop.expect(run, count)
         used = parties.cpu(relay.pid)
         report = parties.load("send", relay.ports["plain"], count, x=run,
