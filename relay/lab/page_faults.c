@@ -31,15 +31,17 @@ static void add_active(struct buffer *out, const struct page_view *view,
 	for (size_t i = 0; i < count; i++) {
 		const struct fault *fault = faults_at(gateway->faults, i);
 		struct buffer text = { 0 };
+		uint64_t struck;
 
 		fault_print(fault, &text);
 		buffer_append_byte(&text, 0);
+		struck = faults_struck(gateway->faults, i);
 		html_add(out,
 			 "<li><div><strong class=\"bad\">%s</strong> <span "
-			 "class=\"quiet\">played %llu times</span><br>%s"
+			 "class=\"quiet\">played %llu time%s</span><br>%s"
 			 "</div>",
 			 (const char *)buffer_view(&text).at,
-			 (unsigned long long)faults_struck(gateway->faults, i),
+			 (unsigned long long)struck, struck == 1 ? "" : "s",
 			 fault_about(fault->kind)->meaning);
 		page_form(out, view, gateway->name, "clear", back);
 		html_add(out,
@@ -78,11 +80,13 @@ static void add_switch(struct buffer *out, const struct page_view *view,
 
 	snprintf(back, sizeof(back), "/gateway/%s#f%u", gateway->name,
 		 (unsigned)kind);
-	html_add(out,
-		 "<li id=\"f%u\"%s><div><strong>%s</strong>%s<br>%s</div>",
-		 (unsigned)kind, is_on ? " class=\"on\"" : "", about->name,
-		 is_on ? " <span class=\"bad\">on</span>" : "",
-		 about->meaning);
+	html_add(out, is_on ? "<li id=\"f%u\" class=\"on\">" :
+			      "<li id=\"f%u\">",
+		 (unsigned)kind);
+	html_add(out, "<div><strong>%s</strong>", about->name);
+	if (is_on)
+		html_add(out, " <span class=\"bad\">on</span>");
+	html_add(out, "<br>%s</div>", about->meaning);
 	page_form(out, view, gateway->name, "set", back);
 	html_add(out, "<input type=\"hidden\" name=\"kind\" value=\"%u\">",
 		 (unsigned)kind);
@@ -107,6 +111,23 @@ static void add_switch(struct buffer *out, const struct page_view *view,
 		 about->name);
 }
 
+static const char *const headings[] = {
+	[FAULT_CERTIFICATE] = "Certificate",
+	[FAULT_TLS] = "TLS",
+	[FAULT_SMTP] = "SMTP",
+	[FAULT_DNS] = "DNS",
+};
+
+static void add_contents(struct buffer *out)
+{
+	html_add(out, "<nav class=\"contents\" aria-label=\"Kinds of "
+		      "faults\">");
+	for (unsigned class = FAULT_CERTIFICATE; class <= FAULT_DNS; class++)
+		html_add(out, "<a href=\"#c%u\">%s</a> ", class,
+			 headings[class]);
+	html_add(out, "</nav>\n");
+}
+
 static void add_class(struct buffer *out, const struct page_view *view,
 		      const struct page_gateway *gateway,
 		      enum fault_class class)
@@ -114,7 +135,7 @@ static void add_class(struct buffer *out, const struct page_view *view,
 	html_add(out,
 		 "<section aria-labelledby=\"c%u\">\n<h2 id=\"c%u\">%s</h2>\n"
 		 "<ul class=\"rows\" id=\"live-c%u\" data-live>\n",
-		 (unsigned)class, (unsigned)class, fault_class_name(class),
+		 (unsigned)class, (unsigned)class, headings[class],
 		 (unsigned)class);
 	for (enum fault_kind kind = 0; kind < FAULT_COUNT; kind++)
 		if (fault_about(kind)->class == class)
@@ -134,9 +155,9 @@ int page_faults(struct buffer *out, const struct page_view *view,
 	if (!gateway)
 		return -1;
 	snprintf(back, sizeof(back), "/gateway/%s", gateway->name);
-	page_begin(out, view, gateway->name, false);
-	html_add(out, "<h1>%s</h1>\n<p class=\"quiet\">%s", gateway->name,
-		 gateway->address);
+	page_begin(out, view, page_title(gateway), false);
+	html_add(out, "<h1>%s</h1>\n<p class=\"quiet\">%s",
+		 page_title(gateway), gateway->address);
 	if (!gateway->is_dns)
 		html_add(out, " · preference %u", gateway->preference);
 	html_add(out, "</p>\n");
@@ -147,6 +168,8 @@ int page_faults(struct buffer *out, const struct page_view *view,
 		 "*@example.org</code>, <code>to b@*</code>, or several of "
 		 "them. Sessions that are open play on by what they began "
 		 "with.</p>\n");
+	if (!gateway->is_dns)
+		add_contents(out);
 	for (enum fault_class class = FAULT_CERTIFICATE; class <= FAULT_DNS;
 	     class++)
 		if (!gateway->is_dns || class == FAULT_DNS)

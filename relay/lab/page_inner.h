@@ -45,6 +45,8 @@ extern const char *const page_style[], *const page_script[];
 void page_begin(struct buffer *out, const struct page_view *view,
 		const char *title, bool refreshes);
 void page_end(struct buffer *out);
+/* What a gateway is called in a heading. */
+const char *page_title(const struct page_gateway *gateway);
 /* A moment in UTC milliseconds. */
 void page_time(struct buffer *out, int64_t when);
 /* The hidden fields of every form. */

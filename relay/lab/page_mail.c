@@ -168,12 +168,20 @@ static struct view message_of(const struct letter *letter,
 	return view_from(buffer_view(file), letter->label_len);
 }
 
+static struct view without_end(struct view text)
+{
+	while (text.len > 0 && (text.at[text.len - 1] == '\n' ||
+				text.at[text.len - 1] == '\r'))
+		text.len--;
+	return text;
+}
+
 static void add_body(struct buffer *out, const struct letter *letter,
 		     const struct part_texts *texts)
 {
 	if (texts->has_text) {
 		html_add(out, "<h2>Text</h2>\n<pre class=\"body\">");
-		html_text(out, buffer_view(&texts->text));
+		html_text(out, without_end(buffer_view(&texts->text)));
 		html_add(out, "</pre>\n");
 	}
 	if (texts->has_html)

@@ -70,7 +70,7 @@ static void add_gateway(struct buffer *out, const struct page_view *view,
 	html_add(out,
 		 "<article class=\"card%s\">\n<h3><a href=\"/gateway/%s\">%s"
 		 "</a></h3>\n<p class=\"quiet\">%s",
-		 count ? " faulty" : "", gateway->name, gateway->name,
+		 count ? " faulty" : "", gateway->name, page_title(gateway),
 		 gateway->address);
 	if (!gateway->is_dns) {
 		html_add(out, " · preference %u%s", gateway->preference,
@@ -91,7 +91,7 @@ static void add_gateway(struct buffer *out, const struct page_view *view,
 		 "<p><a class=\"more\" href=\"/gateway/%s\">%s<span "
 		 "class=\"away\"> of %s</span></a></p>\n</article>\n",
 		 gateway->name, count ? "Change faults" : "Switch faults on",
-		 gateway->name);
+		 page_title(gateway));
 }
 
 static void add_gateways(struct buffer *out, const struct page_view *view)
@@ -110,6 +110,41 @@ static void add_field(struct buffer *out, const struct letter *letter,
 		      const char *name)
 {
 	html_text(out, letter_field(letter, name));
+}
+
+/* The first of them, and how many more there are. */
+static void add_addresses(struct buffer *out, const struct letter *letter,
+			  const char *name)
+{
+	struct view rest = view_first(buffer_view(&letter->head),
+				      letter->label_len);
+	struct view line, value, address = VIEW("");
+	unsigned count = 0;
+
+	while (label_next(&rest, &line, &value))
+		if (view_equal(line, view_of(name)) && count++ == 0)
+			address = label_address(value);
+	if (address.len)
+		html_text(out, address);
+	else
+		html_add(out, "&lt;&gt;");
+	if (count > 1)
+		html_add(out, " <span class=\"quiet\">and %u more</span>",
+			 count - 1);
+}
+
+/* The version; the cipher for who points at it. */
+static void add_tls(struct buffer *out, struct view tls)
+{
+	if (view_equal(tls, VIEW("none"))) {
+		html_add(out, "<span class=\"bad\">in the clear</span>");
+		return;
+	}
+	html_add(out, "<span title=\"");
+	html_text(out, tls);
+	html_add(out, "\">");
+	html_text(out, view_first(tls, view_index(tls, ' ')));
+	html_add(out, "</span>");
 }
 
 static void add_subject(struct buffer *out, const struct letter *letter)
@@ -140,8 +175,6 @@ static void add_clock(struct buffer *out, struct view date)
 
 static void add_message(struct buffer *out, const struct letter *letter)
 {
-	bool is_clear = view_equal(letter_field(letter, "TLS"), VIEW("none"));
-
 	html_add(out, "<tr><td data-label=\"at\">");
 	add_clock(out, letter_field(letter, "Received"));
 	html_add(out, "</td><td data-label=\"subject\" class=\"wide\"><a "
@@ -149,16 +182,13 @@ static void add_message(struct buffer *out, const struct letter *letter)
 		 letter->id);
 	add_subject(out, letter);
 	html_add(out, "</a></td><td data-label=\"from\">");
-	add_field(out, letter, "From");
+	add_addresses(out, letter, "From");
 	html_add(out, "</td><td data-label=\"to\">");
-	add_field(out, letter, "To");
-	html_add(out, "</td><td data-label=\"gateway\">");
+	add_addresses(out, letter, "To");
+	html_add(out, "</td><td data-label=\"gateway\" class=\"name\">");
 	add_field(out, letter, "Gateway");
-	html_add(out, "</td><td data-label=\"TLS\">");
-	if (is_clear)
-		html_add(out, "<span class=\"bad\">in the clear</span>");
-	else
-		add_field(out, letter, "TLS");
+	html_add(out, "</td><td data-label=\"TLS\" class=\"name\">");
+	add_tls(out, letter_field(letter, "TLS"));
 	html_add(out, "</td></tr>\n");
 }
 
@@ -212,12 +242,12 @@ static void add_session(struct buffer *out, const struct journal_session *s)
 		 s->id);
 	page_time(out, s->began);
 	html_add(out,
-		 "</a></td><td data-label=\"gateway\">%s</td>"
+		 "</a></td><td data-label=\"gateway\" class=\"name\">%s</td>"
 		 "<td data-label=\"client\">%s%s%s</td>"
-		 "<td data-label=\"TLS\">%s %s</td>"
-		 "<td data-label=\"state\" class=\"wide\">",
+		 "<td data-label=\"TLS\" class=\"name\"><span title=\"%s\">%s"
+		 "</span></td><td data-label=\"state\">",
 		 s->gateway->name, s->client, s->helo[0] ? " " : "", s->helo,
-		 s->is_tls ? s->version : "–", s->is_tls ? s->cipher : "");
+		 s->is_tls ? s->cipher : "", s->is_tls ? s->version : "–");
 	if (s->state == JOURNAL_OVER)
 		html_add(out, "%s", s->outcome);
 	else

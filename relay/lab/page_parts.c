@@ -51,6 +51,11 @@ void page_end(struct buffer *out)
 	html_add(out, "</main>\n</body>\n</html>\n");
 }
 
+const char *page_title(const struct page_gateway *gateway)
+{
+	return gateway->is_dns ? "DNS" : gateway->name;
+}
+
 void page_time(struct buffer *out, int64_t when)
 {
 	time_t seconds = (time_t)(when / 1000);

@@ -68,6 +68,7 @@ const char *const page_style[] = {
 "th,td{padding:.45rem .75rem .45rem 0;border-bottom:1px solid var(--line);"
 "vertical-align:top;overflow-wrap:anywhere}\n",
 "td:first-child,th:first-child{white-space:nowrap}\n",
+".name{white-space:nowrap}\n",
 "time{font-variant-numeric:tabular-nums}\n",
 ".rows{list-style:none;margin:0;padding:0}\n",
 ".rows>li{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;"
@@ -76,8 +77,12 @@ const char *const page_style[] = {
 ".rows>li>div{flex:1 1 20rem;overflow-wrap:anywhere}\n",
 ".rows>.on{background:var(--bad-paper)}\n",
 ".rows form{display:flex;flex-wrap:wrap;gap:.4rem .6rem;align-items:center}\n",
-"label{color:var(--quiet);font-size:.875rem}\n",
-"label input,label select{color:var(--ink);font-size:1rem}\n",
+".rows+form{margin-top:.75rem}\n",
+".contents{flex-wrap:wrap;margin-top:1rem}\n",
+".hint{max-width:60rem}\n",
+"label{display:flex;align-items:center;gap:.4rem;color:var(--quiet);"
+"font-size:.875rem}\n",
+"label input,label select{color:var(--ink);font-size:1rem;min-width:4rem}\n",
 ".facts{margin:0;background:var(--card);border:1px solid var(--line);"
 "border-radius:.5rem}\n",
 ".facts>div{display:grid;grid-template-columns:11rem 1fr;gap:.25rem 1rem;"
@@ -86,6 +91,7 @@ const char *const page_style[] = {
 ".facts dt{color:var(--quiet)}\n",
 ".facts dd{margin:0;overflow-wrap:anywhere}\n",
 "pre,code{font-family:ui-monospace,monospace;font-size:.875rem}\n",
+"h1 code{font-size:1em}\n",
 "pre{margin:0;padding:.9rem;background:var(--card);"
 "border:1px solid var(--line);border-radius:.5rem;white-space:pre-wrap;"
 "overflow-wrap:anywhere}\n",
@@ -105,8 +111,13 @@ const char *const page_style[] = {
 "td{display:grid;grid-template-columns:5.5rem 1fr;gap:.5rem;padding:.1rem 0;"
 "border:0}\n",
 "td::before{content:attr(data-label);color:var(--quiet);font-size:.85rem}\n",
-"td.wide{order:-1}\n",
+"td.wide{order:-1;display:block;font-weight:600}\n",
+"td.wide::before{content:none}\n",
+".name{white-space:normal}\n",
 ".facts>div{grid-template-columns:1fr;gap:0}\n",
+".rows>li{padding:.75rem 0}\n",
+".rows form,.rows label{flex:1 1 auto}\n",
+".rows input,.rows select{flex:1 1 4rem;width:4rem}\n",
 "}\n",
 "@media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}\n",
 	NULL,
