@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+const char cli_default_conf[] = POSTERN_CONF;
+
 const struct cli_verb cli_verbs[] = {
 	{"serve",	   "[-c FILE]",		"run the relay in the foreground",
 	  "Logs to standard error. SIGTERM stops it once what is in hand is "
@@ -55,8 +57,11 @@ const struct cli_verb cli_verbs[] = {
 	{ "lab", "[-c FILE] [COMMAND]",
 	  "play the gateways of the `lab` sections",
 	  "Virtual gateways that take every message and store it as a file, "
-	  "to try a sender\nagainst. Runs postern-lab, which lies beside "
-	  "this program. To a lab that runs, and\nabout what it stored:\n"
+	  "to try a sender\nagainst. Without -c those of a partner, with "
+	  "their DNS, in ./lab-mail. Runs\npostern-lab, which lies beside "
+	  "this program.\n"
+	  "  --faults                all faults that a gateway may have\n"
+	  "To a lab that runs, and about what it stored:\n"
 	  "  status                  its gateways, their faults and counters\n"
 	  "  set GATEWAY FAULT, ...  give a gateway faults, until they are "
 	  "cleared\n"

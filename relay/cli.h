@@ -9,6 +9,9 @@
 #define POSTERN_VERSION "0.1.0"
 #define POSTERN_CONF	"/etc/postern/postern.conf"
 
+/* POSTERN_CONF; the path itself when no other is given. */
+extern const char cli_default_conf[];
+
 struct cli_verb {
 	const char *words;   /* "config check" */
 	const char *usage;   /* what follows them */

@@ -118,7 +118,7 @@ static int help(int argc, char **argv)
 
 static int obey(int argc, char **argv)
 {
-	const char *path = POSTERN_CONF;
+	const char *path = cli_default_conf;
 	const struct cli_verb *verb;
 	int words;
 

@@ -5,6 +5,7 @@
 
 #include "conf/bytes.h"
 #include "conf/files.h"
+#include "relay/cli.h"
 #include "relay/privs.h"
 #include "relay/supervise.h"
 #include "relay/vet.h"
@@ -73,19 +74,23 @@ int verb_lab(const char *conf_path, int argc, char **argv)
 	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX);
 	/* The name, -c, the file, the words, and the end of them. */
 	char **command = must_alloc(((size_t)argc + 4) * sizeof(*command));
+	int count = 0;
 
-	command[0] = must_strdup("postern-lab");
-	command[1] = must_strdup("-c");
-	command[2] = must_strdup(conf_path);
+	command[count++] = must_strdup("postern-lab");
+	/* It has a configuration of its own for who gives none. */
+	if (conf_path != cli_default_conf) {
+		command[count++] = must_strdup("-c");
+		command[count++] = must_strdup(conf_path);
+	}
 	for (int i = 0; i < argc; i++)
-		command[3 + i] = argv[i];
+		command[count + i] = argv[i];
 	if (len > 0) {
 		memcpy(path + len, "-lab", sizeof("-lab"));
 		execv(path, command);
 	}
 	execvp(command[0], command);
 	fprintf(stderr, "postern: postern-lab: %s\n", strerror(errno));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < count; i++)
 		free(command[i]);
 	free(command);
 	return EX_UNAVAILABLE;

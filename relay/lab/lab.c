@@ -6,7 +6,9 @@
 
 #include "conf/files.h"
 #include "relay/drain.h"
+#include "relay/lab/announce.h"
 #include "relay/lab/desk.h"
+#include "relay/lab/example.h"
 #include "relay/lab/gateway.h"
 #include "relay/lab/journal.h"
 #include "relay/lab/mint.h"
@@ -164,6 +166,7 @@ static int run(const struct conf *conf, struct error *error)
 		log_begin(&line, LOG_NOTICE, "serving");
 		log_num(&line, "gateways", (int64_t)play.lab.count);
 		log_end(&line);
+		announce(&play.lab, stdout);
 		ev_run(play.lab.loop, 0);
 		unwatch(&play);
 		status = EX_OK;
@@ -176,7 +179,7 @@ int lab_run(const char *conf_path)
 {
 	struct conf_files *files = files_disk();
 	struct error error = { .text = "" };
-	struct conf *conf = conf_read(conf_path, files, &error);
+	struct conf *conf = example_read(conf_path, files, &error);
 	int status = EX_CONFIG;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "conf/files.h"
+#include "relay/lab/example.h"
 #include "relay/lab/letter_print.h"
 #include "relay/lab/transcript.h"
 #include "relay/steady.h"
@@ -73,10 +74,10 @@ static int find_stores(struct order *order, const char *conf_path)
 		return 0;
 	}
 	files = files_disk();
-	conf = conf_read(conf_path, files, &error);
+	conf = example_read(conf_path, files, &error);
 	if (conf && !conf->lab_count)
 		error_set(&error, "%s: no `lab` section; --store FOLDER says "
-			  "where to look", conf_path);
+			  "where to look", conf->path);
 	for (size_t i = 0; conf && i < conf->lab_count; i++)
 		add_store(order, conf->labs[i].store);
 	if (!order->store_count)

@@ -4,6 +4,7 @@
  * speaks to the lab that plays, or reads what that has stored.
  */
 #include "relay/cli.h"
+#include "relay/lab/announce.h"
 #include "relay/lab/lab.h"
 #include "relay/lab/letter_verbs.h"
 #include "relay/lab/order_verbs.h"
@@ -49,7 +50,7 @@ static int take_config(int *argc, char **argv, const char **path)
 
 int main(int argc, char **argv)
 {
-	const char *path = POSTERN_CONF;
+	const char *path = NULL;
 
 	if (take_config(&argc, argv, &path)) {
 		fputs("postern lab: -c needs a file\n", stderr);
@@ -59,6 +60,10 @@ int main(int argc, char **argv)
 		return lab_run(path);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("postern-lab " POSTERN_VERSION);
+		return EX_OK;
+	}
+	if (strcmp(argv[1], "--faults") == 0) {
+		announce_faults(stdout);
 		return EX_OK;
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -9,6 +9,7 @@
 #include "relay/control.h"
 #include "relay/door.h"
 #include "relay/json.h"
+#include "relay/lab/example.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,7 @@ static int find_store(struct order *order, const char *conf_path)
 	if (order->store)
 		return 0;
 	order->files = files_disk();
-	order->conf = conf_read(conf_path, order->files, &error);
+	order->conf = example_read(conf_path, order->files, &error);
 	if (!order->conf)
 		return fail(order, EX_CONFIG, error.text);
 	if (!order->conf->lab_count)

@@ -288,6 +288,16 @@ void services_close(struct services *s)
 	free(s);
 }
 
+const struct net_address *services_dns(const struct services *s)
+{
+	return s->nameserver ? nameserver_address(s->nameserver) : NULL;
+}
+
+const struct net_address *services_page(const struct services *s)
+{
+	return s->page ? page_address(s->page) : NULL;
+}
+
 struct faults *services_faults(struct services *s)
 {
 	return s->faults;

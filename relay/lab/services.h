@@ -18,6 +18,9 @@ struct services *services_open(struct lab_at_work *lab,
 			       const struct lab *section, struct error *error);
 /* Before the gateways. */
 void services_close(struct services *services);
+/* Where they listen; NULL: there is none. */
+const struct net_address *services_dns(const struct services *services);
+const struct net_address *services_page(const struct services *services);
 /* Of its DNS; borrowed. */
 struct faults *services_faults(struct services *services);
 /* A gateway's certificate is another one now. */
