@@ -1,6 +1,6 @@
 /*
  * What becomes of mail on its way to gateways: TLS, warm connections,
- * faults of hosts, shares of slots, stops.
+ * faults of hosts, stops.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -338,100 +338,6 @@ static void large_bodies_pass_whole(void **state)
 	buffer_clear(&body);
 }
 
-static void a_new_destination_gets_two_at_once(void **state)
-{
-	struct field *f = *state;
-	int i;
-
-	f->sinks[0].holds = true;
-	field_gateway(f, field_policy(f, "a.test", TLS_MAY), &f->sinks[0]);
-	field_begin(f);
-	for (i = 0; i < 8; i++)
-		field_send(f, "one@a.test");
-	rig_run(&f->rig, 0.3);
-	assert_int_equal(f->sinks[0].peak, 2);
-	/* and more as it goes well */
-	for (i = 0; i < 4; i++) {
-		sink_release(&f->sinks[0]);
-		rig_run(&f->rig, 0.1);
-	}
-	assert_true(f->sinks[0].peak > 2);
-	f->sinks[0].holds = false;
-	sink_release(&f->sinks[0]);
-	field_expect(f, DELIVERED, 8, 5);
-}
-
-/* So many domains whose host says nothing, and two good ones. */
-static void begin_with_hanging(struct field *f, size_t count, unsigned slots)
-{
-	char domain[64];
-	size_t i;
-
-	f->sinks[0].greeting = NULL;
-	for (i = 0; i < count; i++) {
-		snprintf(domain, sizeof(domain), "hang%zu.test", i);
-		field_gateway(f, field_policy(f, domain, TLS_MAY),
-			      &f->sinks[0]);
-	}
-	field_gateway(f, field_policy(f, "good.test", TLS_MAY), &f->sinks[1]);
-	field_gateway(f, field_policy(f, "new.test", TLS_MAY), &f->sinks[2]);
-	field_begin(f);
-	f->rig.conf.max_outbound = slots;
-	dispatch_configure(f->dispatch, &f->rig.conf);
-}
-
-static void send_to_hanging(struct field *f, size_t count)
-{
-	char to[64];
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		snprintf(to, sizeof(to), "one@hang%zu.test", i);
-		field_send(f, to);
-	}
-}
-
-static void hosts_that_hang_do_not_keep_others_waiting(void **state)
-{
-	struct field *f = *state;
-
-	begin_with_hanging(f, 30, 16);
-	field_send(f, "one@good.test");
-	field_expect(f, DELIVERED, 1, 5);
-	send_to_hanging(f, 30);
-	/* There is a slot for whom all is well with, at once ... */
-	field_send(f, "two@good.test");
-	field_expect(f, DELIVERED, 2, 0.3);
-	/* ... and for one that was never met, after a moment. */
-	rig_run(&f->rig, 1);
-	field_send(f, "one@new.test");
-	field_expect(f, DELIVERED, 3, 1);
-	assert_true(dispatch_active(f->dispatch) <= 16);
-	/* Nothing was deferred for it. */
-	assert_int_equal(field_count(f, DEFERRED), 0);
-}
-
-/* What was given back comes to its turn, and is then waited for, however
- * many others come and go. */
-static void hosts_that_hesitate_are_served_in_the_end(void **state)
-{
-	struct field *f = *state;
-	uint64_t sent = 0;
-	int i;
-
-	begin_with_hanging(f, 16, 8);
-	send_to_hanging(f, 16);
-	rig_run(&f->rig, 1);
-	assert_true(f->sinks[0].connections > 8);
-	for (i = 0; i < 5; i++) {
-		field_send(f, "one@good.test");
-		field_expect(f, DELIVERED, ++sent, 5);
-	}
-	sink_greet(&f->sinks[0], "220 at last\r\n");
-	field_expect(f, DELIVERED, sent + 16, 5);
-	assert_int_equal(field_count(f, DEFERRED), 0);
-}
-
 static void a_stop_gives_back_what_is_untouched(void **state)
 {
 	struct field *f = *state;
@@ -496,9 +402,6 @@ int main(void)
 		CASE(a_421_goes_to_the_next_host),
 		CASE(what_one_gateway_lacks_another_may_have),
 		CASE(large_bodies_pass_whole),
-		CASE(a_new_destination_gets_two_at_once),
-		CASE(hosts_that_hang_do_not_keep_others_waiting),
-		CASE(hosts_that_hesitate_are_served_in_the_end),
 		CASE(a_stop_gives_back_what_is_untouched),
 		CASE(a_stop_takes_nothing_new),
 	};

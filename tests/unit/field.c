@@ -96,6 +96,7 @@ static void set_up(struct field *f)
 	memset(f, 0, sizeof(*f));
 	rig_init(&f->rig);
 	f->cert_name[0] = (char *)"mx5.example.test";
+	f->workers = 1;
 	f->client = tls_client_context(&error);
 	f->good = tls_server_context(certs_get("byroot.pem"),
 				     certs_get("byroot.key"), &error);
@@ -113,7 +114,7 @@ void field_begin(struct field *f)
 {
 	struct dispatch_settings dispatch = { .conf = &f->rig.conf,
 					      .tls = f->client,
-					      .workers = 1 };
+					      .workers = f->workers };
 	struct queue_settings queue = {
 		.spool = f->rig.spool,
 		.workers = 1,

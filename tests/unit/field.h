@@ -21,6 +21,7 @@ struct field {
 	char names[POLICIES_MAX][64], *patterns[POLICIES_MAX];
 	char *cert_name[1];
 	size_t policy_count;
+	unsigned workers;      /* that share all limits */
 };
 
 enum what { DELIVERED, DEFERRED, FAILED };

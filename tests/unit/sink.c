@@ -186,8 +186,12 @@ static void on_accept(struct ev_loop *loop, ev_io *watcher, int events)
 	if (++s->now > s->peak)
 		s->peak = s->now;
 	g->conn = conn_accept(loop, fd, NULL, on_guest, g);
-	if (s->greeting != NULL)
+	if (s->places > 0 && s->now > s->places) {
+		say(g, "421 4.3.2 no place\r\n");
+		leave(g);
+	} else if (s->greeting != NULL) {
 		say(g, s->greeting);
+	}
 }
 
 void sink_open(struct sink *s, struct ev_loop *loop)

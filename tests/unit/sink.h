@@ -18,6 +18,7 @@ struct sink {
 	bool closes_at_dot;    /* in place of a reply */
 	bool closes_after;     /* its reply to the dot */
 	bool holds;            /* answers dots only at sink_release() */
+	unsigned places;       /* 421 to whoever comes beyond; 0: no such */
 	/* what it saw */
 	unsigned connections, now, peak, messages, mails;
 	bool has_clear_mail;   /* a MAIL came without TLS */
