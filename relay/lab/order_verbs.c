@@ -271,6 +271,25 @@ static void put_gateway(struct report *r, const struct gateway_line *g)
 	r->is_open = true;
 }
 
+static int put_dns(struct report *r, struct view line)
+{
+	char title[TEXT_MAX];
+
+	if (control_word(&line, title, sizeof(title)))
+		return -1;
+	if (!r->is_json) {
+		buffer_printf(&r->out, "dns of lab \"%s\"\n", title);
+		return 0;
+	}
+	close_gateway(r);
+	json_open_object(&r->json, NULL);
+	json_text(&r->json, "name", "dns");
+	json_text(&r->json, "lab", title);
+	json_open_list(&r->json, "faults");
+	r->is_open = true;
+	return 0;
+}
+
 static int put_fault(struct report *r, struct view line)
 {
 	char text[TEXT_MAX], count[24];
@@ -306,6 +325,8 @@ static int put_line(struct report *r, struct view line)
 		return 1;
 	if (strcmp(word, "fault") == 0)
 		return put_fault(r, line);
+	if (strcmp(word, "dns") == 0)
+		return put_dns(r, line);
 	if (strcmp(word, "gateway") != 0 || parse_gateway(line, &g))
 		return -1;
 	put_gateway(r, &g);

@@ -13,15 +13,45 @@
 #include "relay/control.h"
 #include "relay/lab/journal.h"
 #include "relay/lab/recall.h"
+#include "relay/lab/services.h"
 
 enum { NAMED_MAX = 8, NAME_MAX_SHOWN = 80 };
 
 /* --- who is meant ---------------------------------------------------- */
 
-static bool is_meant(const struct gateway_at_work *g, const char *name)
+/* A set of faults that has a name. */
+struct place {
+	const char *name;
+	struct faults *faults; /* NULL: there is no DNS */
+	struct recall *recall; /* NULL: it has none */
+};
+
+/* All gateways, then each section's DNS; false behind the last one. */
+static bool get_place(const struct lab_at_work *lab, size_t index,
+		      struct place *out)
 {
-	return strcmp(name, "all") == 0 ||
-	       view_equal_fold(view_of(g->as_written->name), view_of(name));
+	const struct gateway_at_work *g = &lab->gateways[index];
+
+	if (index >= lab->count + lab->conf->lab_count)
+		return false;
+	if (index < lab->count)
+		*out = (struct place){ g->as_written->name, g->faults,
+				       g->recall };
+	else
+		*out = (struct place){ "dns",
+				       services_faults(lab->services[
+					       index - lab->count]), NULL };
+	return true;
+}
+
+static bool is_meant(const struct place *place, const char *name,
+		     bool all_is_dns)
+{
+	if (!place->faults)
+		return false;
+	if (strcmp(name, "all") == 0)
+		return place->recall || all_is_dns;
+	return view_equal_fold(view_of(place->name), view_of(name));
 }
 
 /* Says which there are. */
@@ -36,7 +66,7 @@ static int no_gateway(const struct lab_at_work *lab, const char *name,
 	for (size_t i = 0; i < lab->count && i < NAMED_MAX; i++)
 		buffer_printf(&text, "%s %s", i > 0 ? "," : "",
 			      lab->gateways[i].as_written->name);
-	buffer_printf(&text, "%s, and `all`",
+	buffer_printf(&text, "%s, `dns` and `all`",
 		      lab->count > NAMED_MAX ? ", more" : "");
 	error_set(error, "%.*s", (int)buffer_len(&text),
 		  buffer_view(&text).at);
@@ -47,8 +77,10 @@ static int no_gateway(const struct lab_at_work *lab, const char *name,
 static int check_gateway(const struct lab_at_work *lab, const char *name,
 			 struct error *error)
 {
-	for (size_t i = 0; i < lab->count; i++)
-		if (is_meant(&lab->gateways[i], name))
+	struct place place;
+
+	for (size_t i = 0; get_place(lab, i, &place); i++)
+		if (is_meant(&place, name, false))
 			return 0;
 	return no_gateway(lab, name, error);
 }
@@ -94,9 +126,10 @@ static void clear_list(struct fault *list, size_t count)
 	free(list);
 }
 
-int orders_set(struct lab_at_work *lab, const char *gateway,
+static int set(const struct lab_at_work *lab, const char *gateway,
 	       struct view faults, struct error *error)
 {
+	struct place place;
 	struct fault *list;
 	size_t count;
 	char *text;
@@ -107,14 +140,13 @@ int orders_set(struct lab_at_work *lab, const char *gateway,
 		clear_list(list, count);
 		return -1;
 	}
-	for (size_t i = 0; i < lab->count; i++) {
-		struct gateway_at_work *g = &lab->gateways[i];
-
-		if (!is_meant(g, gateway))
+	for (size_t i = 0; get_place(lab, i, &place); i++) {
+		if (!is_meant(&place, gateway, false))
 			continue;
 		for (size_t k = 0; k < count; k++)
-			faults_set(g->faults, &list[k]);
-		recall_forget(g->recall);
+			faults_set(place.faults, &list[k]);
+		if (place.recall)
+			recall_forget(place.recall);
 	}
 	clear_list(list, count);
 	text = view_string(faults);
@@ -123,22 +155,22 @@ int orders_set(struct lab_at_work *lab, const char *gateway,
 	return (int)count;
 }
 
-int orders_clear(struct lab_at_work *lab, const char *gateway,
+static int clear(const struct lab_at_work *lab, const char *gateway,
 		 const char *fault, struct error *error)
 {
+	struct place place;
 	struct fault like;
 	size_t removed = 0;
 
 	if (check_gateway(lab, gateway, error) ||
 	    (fault && fault_parse(view_of(fault), &like, error)))
 		return -1;
-	for (size_t i = 0; i < lab->count; i++) {
-		struct gateway_at_work *g = &lab->gateways[i];
-
-		if (!is_meant(g, gateway))
+	for (size_t i = 0; get_place(lab, i, &place); i++) {
+		if (!is_meant(&place, gateway, true))
 			continue;
-		removed += faults_remove(g->faults, fault ? &like : NULL);
-		recall_forget(g->recall);
+		removed += faults_remove(place.faults, fault ? &like : NULL);
+		if (place.recall)
+			recall_forget(place.recall);
 	}
 	if (fault)
 		fault_clear(&like);
@@ -171,11 +203,10 @@ bool orders_obey(void *lab, const char *word, struct view rest,
 	if (control_word(&rest, gateway, sizeof(gateway)) == 0) {
 		(void)control_word(&rest, faults, sizeof(faults));
 		if (strcmp(word, "set") == 0)
-			count = orders_set(lab, gateway, view_of(faults),
-					   &error);
+			count = set(lab, gateway, view_of(faults), &error);
 		else
-			count = orders_clear(lab, gateway,
-					     *faults ? faults : NULL, &error);
+			count = clear(lab, gateway, *faults ? faults : NULL,
+				      &error);
 	}
 	answer(out, count, &error);
 	return true;
@@ -192,6 +223,12 @@ static void put_fault(struct buffer *out, const struct faults *faults,
 	control_put(out, (const char *)buffer_view(&text).at);
 	buffer_printf(out, " %" PRIu64 "\n", faults_struck(faults, index));
 	buffer_clear(&text);
+}
+
+static void put_faults(struct buffer *out, const struct faults *faults)
+{
+	for (size_t i = 0; i < faults_count(faults); i++)
+		put_fault(out, faults, i);
 }
 
 void orders_status(void *arg, struct buffer *out)
@@ -211,7 +248,16 @@ void orders_status(void *arg, struct buffer *out)
 			      " %" PRIu64 " %" PRIu64 "\n",
 			      n->open, n->connections, n->handshakes,
 			      n->messages, n->refusals, n->faults);
-		for (size_t k = 0; k < faults_count(g->faults); k++)
-			put_fault(out, g->faults, k);
+		put_faults(out, g->faults);
+	}
+	for (size_t i = 0; i < lab->conf->lab_count; i++) {
+		const struct faults *faults = services_faults(lab->services[i]);
+
+		if (!faults)
+			continue;
+		buffer_append(out, VIEW("dns"));
+		control_put(out, lab->conf->labs[i].title);
+		buffer_append(out, VIEW("\n"));
+		put_faults(out, faults);
 	}
 }

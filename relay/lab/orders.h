@@ -6,9 +6,11 @@
  *   postern/1 clear =GATEWAY [=FAULT]  takes it away, or all of them
  *   postern/1 status
  *
- * GATEWAY is a name, or `all`.  `set` and `clear` end with `done N`: so many
- * faults.  `status` says first
+ * GATEWAY is a name, `dns` for what answers for the lab's names, or `all`
+ * for every gateway (and to clear, for the DNS as well).  `set` and `clear`
+ * end with `done N`: so many faults.  `status` says for each
  *   gateway =NAME =ADDRESS OPEN CONNECTIONS TLS MESSAGES REFUSALS FAULTS
+ *   dns =TITLE                         of a lab's section
  * and behind each `fault =TEXT STRUCK` for what it has.
  */
 #ifndef RELAY_LAB_ORDERS_H
@@ -20,13 +22,5 @@
 bool orders_obey(void *lab, const char *word, struct view rest,
 		 struct buffer *out);
 void orders_status(void *lab, struct buffer *out);
-
-/* The same for the page: how many faults, or -1 with the reason.  With -1
- * nothing has changed. */
-int orders_set(struct lab_at_work *lab, const char *gateway,
-	       struct view faults, struct error *error);
-/* `fault` NULL: all that it has. */
-int orders_clear(struct lab_at_work *lab, const char *gateway,
-		 const char *fault, struct error *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include "relay/lab/guise.h"
 #include "relay/lab/nameserver.h"
 #include "relay/lab/page.h"
+#include "relay/lab/recall.h"
 #include "tls/cert.h"
 #include "tls/pem.h"
 
@@ -174,6 +175,8 @@ static void on_change(void *arg, size_t gateway)
 	const struct services *s = arg;
 	struct log_line line;
 
+	if (gateway < s->count)
+		recall_forget(s->gateways[gateway]->recall);
 	log_begin(&line, LOG_NOTICE, "faults");
 	log_str(&line, "name", s->on_page[gateway].name);
 	log_num(&line, "count",
@@ -300,7 +303,7 @@ const struct net_address *services_page(const struct services *s)
 
 struct faults *services_faults(struct services *s)
 {
-	return s->faults;
+	return s->nameserver ? s->faults : NULL;
 }
 
 void services_certificates_changed(struct services *s)

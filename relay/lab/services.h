@@ -21,7 +21,7 @@ void services_close(struct services *services);
 /* Where they listen; NULL: there is none. */
 const struct net_address *services_dns(const struct services *services);
 const struct net_address *services_page(const struct services *services);
-/* Of its DNS; borrowed. */
+/* Of its DNS, NULL where it has none; borrowed. */
 struct faults *services_faults(struct services *services);
 /* A gateway's certificate is another one now. */
 void services_certificates_changed(struct services *services);

@@ -101,9 +101,11 @@ enum mischief_turn visit_after(void *visit, struct buffer *out, size_t said);
 enum mischief_turn visit_body(void *visit, size_t len);
 void visit_forget_mail(struct visit *v);
 
-/* A fault of the kind that strikes now, which is then told; NULL: none. */
+/* visit_faults.c */
+/* The fault of that kind that strikes at the step at hand, by the paths that
+ * are known; told. NULL: none. FAULT_REPLY stands for all that answer. */
 const struct fault *visit_strike(struct visit *v, enum fault_kind kind);
-/* visit_faults.c: by v->step, v->said and v->mail.  A turn that is not GO
+/* By v->step, v->said and v->mail.  A turn that is not GO
  * was told, and its answer is in `out`. */
 enum mischief_turn visit_greets(struct visit *v, struct buffer *out);
 enum mischief_turn visit_meets_faults(struct visit *v, struct buffer *out);

@@ -275,7 +275,8 @@ enum mischief_turn visit_ends_body(struct visit *v, struct buffer *out)
 	if (v->mail.size > number_of(v, FAULT_SIZE_LIMIT) &&
 	    visit_strike(v, FAULT_SIZE_LIMIT))
 		return answer(v, out, 552, "Message too large");
-	v->closes_after_dot = visit_strike(v, FAULT_ACCEPT_THEN_CLOSE_AFTER_DOT);
+	v->closes_after_dot =
+		visit_strike(v, FAULT_ACCEPT_THEN_CLOSE_AFTER_DOT);
 	return MISCHIEF_GO;
 }
 
@@ -333,7 +334,8 @@ static void choose_manner(struct visit *v, struct buffer *out, size_t said)
 		v->pause_ms = fault->number;
 	} else if (visit_strike(v, FAULT_REPLY_SPLIT)) {
 		v->manner = MANNER_SPLIT;
-	} else if (v->step != STEP_STARTTLS && visit_strike(v, FAULT_ENDLESS_REPLY)) {
+	} else if (v->step != STEP_STARTTLS &&
+		   visit_strike(v, FAULT_ENDLESS_REPLY)) {
 		/* Its first line, again and again. */
 		struct view reply = view_from(buffer_view(out), said);
 		char code[4] = { 0 };

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import time
 
-from harness import case, case_for, equal, has, run
+from harness import case, equal, has, run
 
 POSTERN = os.environ.get("POSTERN", "build/postern")
 
@@ -121,26 +121,30 @@ def deliver(client, sender="a@client.example", recipient="b@x.example"):
 # --- replies -----------------------------------------------------------
 
 
-@case_for(
-    ("at MAIL", "451-mail", (HELLO, MAIL)),
-    ("at RCPT", "550-rcpt", (HELLO, MAIL, RCPT)),
-    ("at DATA", "554-data", (HELLO, MAIL, RCPT, "DATA")),
-    ("at the dot", "452-dot", (HELLO, MAIL, RCPT, "DATA", BODY)),
-    ("at STARTTLS", "454-starttls", (HELLO, "STARTTLS")),
-    ("at EHLO", "550-ehlo", (HELLO,)),
-    ("at NOOP", "500-noop", (HELLO, "NOOP")),
-    ("at RSET", "500-rset", (HELLO, "RSET")),
-    ("at a chunk", "452-bdat", (HELLO, MAIL, RCPT, "BDAT 3\r\nx")),
-    ("at the last chunk", "554-bdat",
-     (HELLO, MAIL, RCPT, "BDAT 3 LAST\r\nx")),
-    ("at the last chunk's end", "450-dot",
-     (HELLO, MAIL, RCPT, "BDAT 3 LAST\r\nx")),
-)
-def a_step_is_refused(lab, fault, lines):
-    relay = start(lab, fault + " first 1", tls="may")
+@case
+def each_step_can_be_refused(lab):
+    steps = (
+        ("550-ehlo", (HELLO,)),
+        ("454-starttls", (HELLO, "STARTTLS")),
+        ("500-noop", ("NOOP",)),
+        ("502-vrfy", ("VRFY x",)),
+        ("501-rset", ("RSET",)),
+        ("451-mail", (MAIL,)),
+        ("553-rcpt", (MAIL, RCPT)),
+        ("554-data", (RCPT, "DATA")),
+        ("452-dot", ("DATA", BODY)),
+        ("450-bdat", ("RSET", MAIL, RCPT, "BDAT 3\r\nx")),
+        # The next one is of another fault at the same step.
+        ("555-bdat", ("RSET", MAIL, RCPT, "BDAT 3 LAST\r\nx")),
+        ("503-dot", ("RSET", MAIL, RCPT, "BDAT 3 LAST\r\nx")),
+        ("500-quit", ("QUIT",)),
+    )
+    relay = start(lab, *(fault + " first 1" for fault, _ in steps),
+                  tls="may", more="", max_errors=100)
     client = wire(lab, relay)
-    has(client.ask(*lines), fault[:3] + " ")
-    has(client.ask("RSET"), "250 ")
+    for fault, lines in steps:
+        has(client.ask(*lines), fault[:3] + " ", fault)
+    equal(stored(lab), [])
     has(deliver(client), "250 2.0.0 ")
     equal(len(stored(lab)), 1)
 
@@ -191,19 +195,16 @@ def a_stalled_step_is_never_answered_and_the_lab_still_stops(lab):
     equal(relay.process.wait(10), 0)
 
 
-@case_for(
-    ("at the greeting", "close-greeting", ()),
-    ("at MAIL", "close-mail", (HELLO, MAIL)),
-    ("at the dot", "close-dot", (HELLO, MAIL, RCPT, "DATA", BODY)),
-)
-def the_connection_ends_instead_of_an_answer(lab, fault, lines):
-    relay = start(lab, fault)
-    client = wire(lab, relay, greet=False)
-    if lines:
-        client.reply()
+@case
+def the_connection_ends_instead_of_an_answer(lab):
+    relay = start(lab, "close-greeting first 1", "close-mail first 1",
+                  "close-dot")
+    assert wire(lab, relay, greet=False).is_closed()
+    for lines in ((HELLO, MAIL), (HELLO, MAIL, RCPT, "DATA", BODY)):
+        client = wire(lab, relay)
         client.ask(*lines[:-1])
         client.say(lines[-1])
-    assert client.is_closed()
+        assert client.is_closed()
     equal(stored(lab), [])
 
 
@@ -511,26 +512,42 @@ def two_labs_cannot_share_a_store(lab):
 # --- the relay against it ----------------------------------------------
 
 
-@case_for(
-    ("a greylist", "greylist 1", "delivered"),
-    ("a refused recipient", "550-rcpt", "bounced"),
-    ("a recipient refused for now", "450-rcpt first 1", "delivered"),
-    ("a close without an answer to the dot",
-     "accept-then-close-after-dot first 1", "delivered"),
-    ("replies that dribble", "dribble 1", "delivered"),
-    ("only HELO", "helo-only", "delivered"),
-    ("a reply without end", "endless-reply first 1", "delivered"),
-    ("a small size", "size-limit 100", "bounced"),
-    ("a close within the body", "drop-after-bytes 50 first 1", "delivered"),
-)
-def the_relay_copes_with(lab, fault, outcome):
-    gateway = start(lab, fault)
-    relay = lab.relay(lab.gateway("x.example", f"127.0.0.1:{gateway.port}"),
-                      retry_first="1s")
-    relay.send("a@client.example", "b@x.example")
-    relay.wait(outcome, to="b@x.example")
-    if outcome == "delivered":
-        assert stored(lab)
+@case
+def the_relay_copes(lab):
+    faults = (
+        ("greylist 1", "delivered"),
+        ("550-rcpt", "bounced"),
+        ("450-rcpt first 1", "delivered"),
+        ("stall-greeting first 1", "delivered"),
+        ("421-greeting first 1", "delivered"),
+        ("close-dot first 1", "delivered"),
+        ("accept-then-close-after-dot first 1", "delivered"),
+        ("dribble 1", "delivered"),
+        ("reply-split at dot", "delivered"),
+        ("helo-only", "delivered"),
+        ("endless-reply first 1", "delivered"),
+        ("no-pipelining", "delivered"),
+        ("size-limit 100", "bounced"),
+        ("drop-after-bytes 50 first 1", "delivered"),
+    )
+    gateways = lab.idle_relay(
+        f'lab "t" {{\n    store = "{lab.path("store")}"\n' + "".join(
+            f'    gateway "mx{n}.example" {{ listen = "127.0.0.1:0" '
+            f'tls = none fault = {{ "{fault}" }} }}\n'
+            for n, (fault, _) in enumerate(faults)) + "}\n")
+    gateways.command = "lab"
+    gateways.start()
+    relay = lab.relay("".join(
+        lab.gateway(f"x{n}.example",
+                    f"127.0.0.1:{gateways.listener_port(n)}")
+        for n in range(len(faults))), retry_first="1s", timeout_greeting="1s")
+    for n in range(len(faults)):
+        relay.send("a@client.example", f"b@x{n}.example")
+    for n, (_, outcome) in enumerate(faults):
+        relay.wait(outcome, to=f"b@x{n}.example")
+    equal({re.search(r"mx\d+", path)[0] for path in stored(lab)},
+          {f"mx{n}" for n, (_, outcome) in enumerate(faults)
+           if outcome == "delivered"})
 
 
 run(abreast=8)
