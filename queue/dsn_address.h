@@ -1,5 +1,5 @@
 /*
- * Addresses of type utf-8 in reports (RFC 6533 3).  Pure.
+ * Addresses of type utf-8 in reports and ORCPT (RFC 6533 3).  Pure.
  */
 #ifndef QUEUE_DSN_ADDRESS_H
 #define QUEUE_DSN_ADDRESS_H

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/addr.h"
+#include "queue/dsn_address.h"
 
 /* Control bytes cannot have come through an SMTP session; a damaged or
  * foreign record must not become a command of its own. */
@@ -163,6 +164,19 @@ static void append_notify(struct buffer *out, unsigned notify)
 	}
 }
 
+/* RFC 6533 3: a hop without SMTPUTF8 gets ASCII (utf-8-addr-xtext). */
+static void append_orcpt(struct buffer *out, const char *orcpt,
+			 const struct offer *offer)
+{
+	if (orcpt == NULL || !is_clean(orcpt))
+		return;
+	buffer_append(out, VIEW(" ORCPT="));
+	if (is_ascii(orcpt, strlen(orcpt)))
+		buffer_append(out, view_of(orcpt));
+	else
+		dsn_address(out, orcpt, offer->smtputf8);
+}
+
 void carry_rcpt(struct buffer *out, const struct recipient *recipient,
 		const struct offer *offer)
 {
@@ -170,7 +184,7 @@ void carry_rcpt(struct buffer *out, const struct recipient *recipient,
 	append_path(out, recipient->address, offer);
 	if (offer->dsn) {
 		append_notify(out, recipient->notify);
-		append_xtext(out, " ORCPT=", recipient->orcpt);
+		append_orcpt(out, recipient->orcpt, offer);
 	}
 	buffer_append(out, VIEW("\r\n"));
 }

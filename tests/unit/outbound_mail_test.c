@@ -352,63 +352,6 @@ static void a_kept_connection_that_died_is_nobodys_fault(void **state)
 	assert_int_equal(seen->states[0], RECIPIENT_OPEN);
 }
 
-static void what_a_hop_lacks_leaves_the_choice(void **state)
-{
-	struct script d = {
-		.envelope = { .is_8bit = true },
-		.body = "x\r\n",
-		.lines = { GREETING, PLAIN_EHLO },
-	};
-	struct seen *seen = script_run(&d);
-
-	(void)state;
-	assert_int_equal(seen->states[0], RECIPIENT_LACKING);
-	assert_string_equal(seen->results[0].status, "5.6.3");
-	assert_int_equal(seen->results[0].outcome, OUTCOME_FAILED);
-
-	d.envelope = (struct envelope){ .needs_utf8 = true,
-					.has_utf8_header = true };
-	seen = script_run(&d);
-	assert_int_equal(seen->states[0], RECIPIENT_LACKING);
-	assert_string_equal(seen->results[0].status, "5.6.7");
-
-	/* too large is too large */
-	d.envelope = (struct envelope){ .size = 1001 };
-	d.lines[1] = (struct script_line)RICH_EHLO;
-	seen = script_run(&d);
-	script_check(seen, 0, OUTCOME_FAILED, BLAME_MESSAGE, "5.3.4");
-}
-
-static void domains_become_a_labels_where_utf8_is_missing(void **state)
-{
-	static const char *const mixed[] = { "a@b\xc3\xbc" "cher.example",
-					     "\xc3\xbc@example.org" };
-	struct script d = {
-		.envelope = { .needs_utf8 = true },
-		.recipients = mixed,
-		.recipient_count = 2,
-		.body = "x\r\n",
-		.lines = { GREETING, PLAIN_EHLO, OK("MAIL FROM:<me@"),
-			   OK("RCPT TO:<a@xn--bcher-kva.example>"),
-			   { "DATA", "354 go\r\n" }, OK(".") },
-	};
-	struct seen *seen = script_run(&d);
-
-	(void)state;
-	script_check(seen, 0, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0");
-	assert_int_equal(seen->states[1], RECIPIENT_LACKING);
-	assert_string_equal(seen->results[1].status, "5.6.7");
-
-	d.lines[1] = (struct script_line)RICH_EHLO;
-	d.lines[2].expect = "MAIL FROM:<me@example.net> SIZE=0 SMTPUTF8";
-	d.lines[3].expect = "RCPT TO:<a@b\xc3\xbc" "cher.example>";
-	d.lines[4] = (struct script_line)OK("RCPT TO:<\xc3\xbc@example.org>");
-	d.lines[5] = (struct script_line){ "DATA", "354 go\r\n" };
-	d.lines[6] = (struct script_line)OK(".");
-	seen = script_run(&d);
-	script_check(seen, 1, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0");
-}
-
 static void an_early_refusal_of_a_message_counts(void **state)
 {
 	struct outbound_settings settings = { .conf = &script_conf,
@@ -494,8 +437,6 @@ int main(void)
 		cmocka_unit_test(nobody_gets_an_empty_message),
 		cmocka_unit_test(resets_what_a_refusal_left_open),
 		cmocka_unit_test(a_kept_connection_that_died_is_nobodys_fault),
-		cmocka_unit_test(what_a_hop_lacks_leaves_the_choice),
-		cmocka_unit_test(domains_become_a_labels_where_utf8_is_missing),
 		cmocka_unit_test(an_early_refusal_of_a_message_counts),
 		cmocka_unit_test(a_body_that_cannot_be_read_is_never_ended),
 	};
