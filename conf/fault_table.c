@@ -62,7 +62,7 @@ static const struct fault_about table[FAULT_COUNT] = {
 		"certificate's") },
 	[FAULT_HUGE_CERTIFICATE_CHAIN] = { CERTIFICATE("huge-certificate-chain",
 		"so many more certificates are sent behind the chain"),
-		NUMBER("certificates", 50, 1, 200) },
+		NUMBER("certificates", 100, 1, 200) },
 
 	[FAULT_NO_STARTTLS] = { TLS("no-starttls",
 		"STARTTLS is not offered") },
