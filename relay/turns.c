@@ -140,7 +140,8 @@ struct destination *turns_add(struct turns *t, struct lane *lane,
 
 	dest->lane = lane;
 	dest->repute = repute;
-	dest->pace = TURNS_FIRST_PACE;
+	/* A host that was down is probed by one. */
+	dest->pace = repute == TURNS_TROUBLED ? 1 : TURNS_FIRST_PACE;
 	dest->at_known = &t->known;
 	dest->next_known = t->known;
 	if (t->known != NULL)

@@ -171,6 +171,23 @@ static void who_hesitates_may_be_too_many(void **state)
 	turns_free(t);
 }
 
+static void trouble_from_before_is_probed_by_one(void **state)
+{
+	struct turns *t = turns_new();
+	struct destination *d = turns_add(t, lane(0), TURNS_TROUBLED);
+
+	(void)state;
+	turns_limit(t, 8, 20);
+	turns_ready(t, d, true);
+	assert_int_equal(next(t), 0);
+	assert_int_equal(next(t), 99);
+	turns_end(t, d, TURNS_WENT_WELL);
+	assert_int_equal(next(t), 0);
+	assert_int_equal(next(t), 0);
+	assert_int_equal(next(t), 99);
+	turns_free(t);
+}
+
 static void one_slot_serves_trouble_too(void **state)
 {
 	struct turns *t = turns_new();
@@ -327,6 +344,7 @@ int main(void)
 		cmocka_unit_test(trouble_gets_half_of_the_slots),
 		cmocka_unit_test(an_eighth_is_kept_for_those_that_went_well),
 		cmocka_unit_test(who_hesitates_may_be_too_many),
+		cmocka_unit_test(trouble_from_before_is_probed_by_one),
 		cmocka_unit_test(one_slot_serves_trouble_too),
 		cmocka_unit_test(a_lane_that_is_gone_ends_its_trips),
 		cmocka_unit_test(bad_hosts_are_remembered_for_longer_each_time),
