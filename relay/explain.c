@@ -165,7 +165,9 @@ static void text_host(const struct explanation *what,
 		buffer_printf(out, "         %-2u", host->preference + 1);
 	else
 		buffer_printf(out, "         %-2u", host->preference);
-	buffer_printf(out, " %s:%u%s\n", host->name, (unsigned)host->port,
+	buffer_printf(out, strchr(host->name, ':') != NULL ? " [%s]:%u%s\n"
+							   : " %s:%u%s\n",
+		      host->name, (unsigned)host->port,
 		      host->is_tls_first ? ", TLS from the first byte" : "");
 	text_addresses("A", &host->v4_answer, host->v4, host->v4_count, out);
 	text_addresses("AAAA", &host->v6_answer, host->v6, host->v6_count,

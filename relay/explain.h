@@ -35,6 +35,9 @@ void explain_demand(const struct explanation *what,
 		    const struct route_host *host, struct demand *demand);
 /* Its part of the text: what is asked of hosts, and of mail from there. */
 void explain_text_demand(const struct explanation *what, struct buffer *out);
+/* Whether a chain is asked under verify: beside pins only what is spelled
+ * out is. */
+bool explain_asks_chain(const struct policy *policy);
 /* The DNS's answer in words; never NULL. */
 const char *explain_kind(const struct route_answer *answer);
 const char *explain_proof(const struct route_answer *answer);

@@ -39,6 +39,12 @@ static void text_from(const struct explanation *what, struct buffer *out)
 			      tls_level_text(policy->would));
 }
 
+bool explain_asks_chain(const struct policy *policy)
+{
+	return policy->pin_count == 0 || policy->trust.path != NULL ||
+	       policy->issuer.count > 0;
+}
+
 static void text_pins(const struct policy *policy, struct buffer *out)
 {
 	char pin[FACTS_PIN_MAX];
@@ -46,10 +52,9 @@ static void text_pins(const struct policy *policy, struct buffer *out)
 
 	for (i = 0; i < policy->pin_count; i++) {
 		facts_pin_text(policy->pins[i], pin);
-		buffer_printf(out, "         pin         %s\n", pin);
+		buffer_printf(out, "         pin %-7zu %s\n", i + 1, pin);
 	}
-	if (policy->pin_count > 0 && policy->trust.path == NULL &&
-	    policy->issuer.count == 0)
+	if (!explain_asks_chain(policy))
 		buffer_printf(out, "                     no chain and no date "
 				   "is asked%s\n",
 			      policy->names.count == 0 && !policy->names_mx
@@ -63,13 +68,17 @@ static void text_proof(const struct explanation *what, struct buffer *out)
 	const char *plural = what->anchors == 1 ? "" : "s";
 
 	text_list("names", &policy->names, out);
+	if (policy->names_mx)
+		buffer_printf(out, "         names       that of the MX host, "
+				   "whoever names it (names = { mx })\n");
 	text_list("mx", &policy->mx, out);
 	text_list("issuer", &policy->issuer, out);
 	if (policy->trust.path != NULL)
 		buffer_printf(out, "         trust       %s, %zu certificate%s, "
 				   "in place of the system's\n",
 			      policy->trust.path, what->anchors, plural);
-	else if (what->conf->system_trust.path != NULL)
+	else if (what->conf->system_trust.path != NULL &&
+		 explain_asks_chain(policy))
 		buffer_printf(out, "         trust       the system's, %s, "
 				   "%zu certificate%s\n",
 			      what->conf->system_trust.path, what->anchors,

@@ -125,7 +125,9 @@ static void json_trust(const struct explanation *what, struct json *json)
 	for (i = 0; i < policy->issuer.count; i++)
 		json_text(json, NULL, policy->issuer.at[i]);
 	json_close_list(json);
-	json_text_or_null(json, "trust", trust->path);
+	json_bool(json, "asks_chain", explain_asks_chain(policy));
+	json_text_or_null(json, "trust",
+			  explain_asks_chain(policy) ? trust->path : NULL);
 	json_bool(json, "trust_is_system", policy->trust.path == NULL);
 	json_number(json, "anchors", (int64_t)what->anchors);
 	json_open_list(json, "pins");

@@ -181,6 +181,9 @@ static void row_name(const struct matrix_row *row, char *out, size_t room)
 {
 	if (row->port == 25)
 		snprintf(out, room, "%s", row->host);
+	else if (strchr(row->host, ':') != NULL)
+		snprintf(out, room, "[%s]:%u", row->host,
+			 (unsigned)row->port);
 	else
 		snprintf(out, room, "%s:%u", row->host, (unsigned)row->port);
 }

@@ -117,6 +117,11 @@ policy "strict.example" {
     on-failure = "bounce-after 36h"
     inbound = required
 }
+policy "pins.example" {
+    tls = verify
+    gateways = { "[::1]:2501" }
+    pins = { "sha256:%s", "sha256:%s" }
+}
 """
 
 
@@ -126,7 +131,8 @@ def what_else_is_agreed_is_shown_too(lab):
     own = lab.ca.leaf("own", "out.relay.example")
     conf = configure(
         lab, f'certificate "own" {{ chain = "{own.chain}" '
-        f'key = "{own.key}" }}\n' + DRY % lab.ca.trust, "127.0.0.1:9")
+        f'key = "{own.key}" }}\n' +
+        DRY % (lab.ca.trust, "ab" * 32, "cd" * 32), "127.0.0.1:9")
     said = Explained(conf, "bob@de.tuv.com")
     for part in ("would       = verify, a dry run",
                  "must bear mx5.de.tuv.com",
@@ -142,6 +148,13 @@ def what_else_is_agreed_is_shown_too(lab):
           ("may", "verify", "own", None))
     equal(data["inbound"], {"level": "verify", "names": ["out.de.tuv.com"]})
     said = Explained(conf, "bob@strict.example")
+    pins = Explained(conf, "bob@pins.example").text
+    for part in ("1  [::1]:2501", f"pin 1       sha256:{'ab' * 32}",
+                 f"pin 2       sha256:{'cd' * 32}", "the pin alone counts"):
+        has(pins, part)
+    assert "trust" not in pins, pins
+    data = Explained(conf, "--json", "bob@pins.example").json["demand"]
+    equal((data["asks_chain"], data["trust"]), (False, None))
     for part in ("SNI         the host's name; none to gateways that are given",
                  "on-failure  bounce-after 36 hours",
                  "Inbound  inbound = required"):
