@@ -238,6 +238,24 @@ def one_message_is_removed_with_the_relay(lab, is_running):
     has(queue(relay, "remove", sent[1], status=66), "no message")
 
 
+@case
+def a_dry_run_counts_and_changes_nothing(lab):
+    relay, sink, sent = held(lab, True)
+    sink.script = {}
+    for verb, what in (("retry", "tried again now"), ("hold", "put on hold"),
+                       ("release", "released"), ("remove", "removed"),
+                       ("bounce", "given up")):
+        for selector, count in (("example.net", 3), ("all", 3), (sent[0], 1),
+                                ("a@client.example", 3), ("other.example", 0)):
+            text = queue(relay, verb, selector, "--dry-run")
+            has(text, f"{count} message{'s' * (count != 1)}")
+            has(text, f"would be {what}")
+    time.sleep(0.3)
+    equal(ids(relay), sorted(sent))
+    equal(listed(relay)["holds"], [])
+    equal(sink.messages, [])
+
+
 @case_for(*BOTH)
 def many_are_removed_only_when_told_so_with_the_relay(lab, is_running):
     relay, _, sent = held(lab, is_running)
