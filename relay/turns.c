@@ -179,6 +179,12 @@ void turns_ready(struct turns *t, struct destination *dest, bool is_ready)
 	reconsider(t, dest);
 }
 
+/* Kept for those that went well; at least one where there are a few. */
+static size_t good_share(const struct turns *t)
+{
+	return t->slots < 4 ? 0 : (t->slots + 7) / 8;
+}
+
 /* May one of that ring begin? */
 static bool may_begin(const struct turns *t, enum turns_repute repute)
 {
@@ -187,7 +193,7 @@ static bool may_begin(const struct turns *t, enum turns_repute repute)
 
 	if (t->rings[repute] == NULL || active >= t->slots)
 		return false;
-	if (repute != TURNS_GOOD && unproven >= t->slots - t->slots / 8)
+	if (repute != TURNS_GOOD && unproven >= t->slots - good_share(t))
 		return false;
 	return repute != TURNS_TROUBLED ||
 	       t->active[TURNS_TROUBLED] < troubled_share(t);
