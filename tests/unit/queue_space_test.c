@@ -137,6 +137,27 @@ static uint64_t most_allowed(uint64_t live)
 	return live + live / 2 + 1024 * 1024;
 }
 
+static void note_most(struct rig *rig, uint64_t most[HOMES])
+{
+	for (int i = 0; i < HOMES; i++) {
+		uint64_t now = live(rig, (enum home)i);
+
+		if (now > most[i])
+			most[i] = now;
+	}
+}
+
+static void check_size(struct rig *rig, enum home home, uint64_t most)
+{
+	uint64_t size = file_size(rig, home);
+
+	print_message("%s: %llu KiB were in use at most, the file has %llu "
+		      "KiB\n", home == HOME_FRESH ? "fresh" : "held",
+		      (unsigned long long)most / 1024,
+		      (unsigned long long)size / 1024);
+	assert_true(size <= most_allowed(most));
+}
+
 static void delivered_mail_gives_its_space_back(void **state)
 {
 	enum { WAVE = 250 };
@@ -156,21 +177,12 @@ static void delivered_mail_gives_its_space_back(void **state)
 		for (int i = 0; i < WAVE; i++)
 			send_one(&rig, &dice);
 		assert_true(rig_wait(&rig, &rig.stored, stored + WAVE, 60));
-		for (int home = 0; home < HOMES; home++)
-			if (live(&rig, home) > most[home])
-				most[home] = live(&rig, home);
+		note_most(&rig, most);
 		deliver_all(&rig, n + WAVE, &dice);
 	}
 	rig_settle(&rig);
-	for (int home = 0; home < HOMES; home++) {
-		uint64_t size = file_size(&rig, home);
-
-		print_message("%u messages, store %d: %llu KiB were in use at "
-			      "most, the file has %llu KiB\n", count, home,
-			      (unsigned long long)most[home] / 1024,
-			      (unsigned long long)size / 1024);
-		assert_true(size <= most_allowed(most[home]));
-	}
+	check_size(&rig, HOME_FRESH, most[HOME_FRESH]);
+	check_size(&rig, HOME_HELD, most[HOME_HELD]);
 	rig_clear(&rig);
 }
 
