@@ -4,6 +4,7 @@ what a start costs, what memory, what it does to new mail, and how quickly a
 postmaster sees it. The cases share one spool, filled by the first of them.
 """
 import os
+import resource
 import signal
 import smtplib
 import subprocess
@@ -102,7 +103,8 @@ class Start(MillionCase):
                           timeout=60) as client:
             client.sendmail("sender@bench.example", "b@plain.example", "x\n")
             took = time.monotonic() - self.relay.launched
-        return {self.unit: took * 1000}
+        return {self.unit: took * 1000,
+                "cpu ms": parties.cpu(self.relay.pid) * 1000}
 
     def close(self):
         self.relay.close()
@@ -185,14 +187,18 @@ class List(MillionCase):
         words = {"list": ["list"], "list --messages": ["list", "--messages"],
                  "list --domain": ["list", "--domain", "d7.dead.example"],
                  "show": ["show", self.id]}
-        return {name: lambda run, order=order: {
-                    self.unit: self.ask(*order)[0] * 1000}
+        return {name: lambda run, order=order: self.ask(*order)[0]
                 for name, order in words.items()}
 
     def ask(self, *order):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begun = time.monotonic()
         done = subprocess.run(
             [parties.POSTERN, "queue", *order, "-c", self.relay.conf],
             check=True, stdin=subprocess.DEVNULL, capture_output=True,
             text=True)
-        return time.monotonic() - begun, done.stdout
+        took = time.monotonic() - begun
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {self.unit: took * 1000, "cpu ms": 1000 * (
+            used.ru_utime + used.ru_stime - before.ru_utime -
+            before.ru_stime)}, done.stdout
