@@ -145,6 +145,23 @@ static void log_attempt(const struct attempt *a, const char *host)
 	log_end(&line);
 }
 
+/* Why the next host is tried: mail that the second takes at once would leave
+ * no trace of the first. What was judged is told by who judged it. */
+static void log_failed(const struct attempt *a, const struct result *trouble)
+{
+	struct log_line line;
+
+	if (trouble->is_unmet)
+		return;
+	log_begin(&line, LOG_INFO, "failed");
+	log_str(&line, "id", a->job->envelope->id);
+	log_str(&line, "lane", lane_name(a->job->lane));
+	log_str(&line, "host", client_host(a->client));
+	log_str(&line, "status", trouble->status);
+	log_str(&line, "reason", trouble->text);
+	log_end(&line);
+}
+
 /* What it calls may finish the attempt. */
 static void hand_over(struct attempt *a)
 {
@@ -299,6 +316,7 @@ static void host_failed(struct attempt *a)
 {
 	const struct candidate *candidate = client_candidate(a->client);
 
+	log_failed(a, client_trouble(a->client));
 	/* TLS that is not as demanded waits for somebody who mends it: it is
 	 * told rather than that another host is down just now. */
 	if (!a->trouble.is_unmet)
