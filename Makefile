@@ -44,7 +44,8 @@ endif
 # One short line for each thing made, unless V=1.
 say = $(if $(V),,@echo '  $(1)  $(2)' &&)
 .DELETE_ON_ERROR:
-.PHONY: all units fuzzers deps demo test bench fuzz crash soak clean install
+.PHONY: all units fuzzers deps demo test bench fuzz crash lab-matrix soak clean \
+	install
 all: $(LIB) $(BIN)
 
 # config.mk says which wolfSSL is linked.  Making it installs what is missing
@@ -164,6 +165,9 @@ ifneq (,$(wildcard tests/crash/*_test.py))
 crash:
 	tests/run --crash
 endif
+lab-matrix: all
+	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab \
+		tests/lab_matrix.py
 ifneq (,$(wildcard tests/soak/run))
 soak: all
 	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab tests/soak/run
