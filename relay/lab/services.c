@@ -122,7 +122,7 @@ static bool key_of(void *arg, size_t gateway, unsigned char out[ZONE_KEY_LEN])
 	struct view rest = guises_chain(s->gateways[gateway]->guises);
 	struct buffer der = { 0 };
 	struct cert cert;
-	bool is_there = pem_next(&rest, &der) == 1 &&
+	bool is_there = rest.len > 0 && pem_next(&rest, &der) == 1 &&
 			cert_parse(buffer_view(&der), &cert) == 0;
 
 	if (is_there)
