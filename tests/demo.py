@@ -170,8 +170,7 @@ class Gateways(relays.Relay):
         self.wait("listening", count=2, timeout=WAIT, since=self.mark)
 
     def files(self):
-        return sorted(path for path in pathlib.Path(self.folder, "store")
-                      .rglob("*") if path.is_file())
+        return sorted(pathlib.Path(self.folder, "store", "new").glob("*"))
 
 
 class Demo:
