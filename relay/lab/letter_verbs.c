@@ -87,13 +87,27 @@ static int find_stores(struct order *order, const char *conf_path)
 	return status;
 }
 
+/* Who waits may be earlier than the lab that makes the store; its last
+ * folder is cur. */
+static bool is_to_come(const struct order *order, const char *store)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/cur", store);
+	return order->timeout && access(path, F_OK) && errno == ENOENT;
+}
+
 static int refresh(struct order *order)
 {
 	struct error error;
 
-	for (size_t i = 0; i < order->store_count; i++)
-		if (letters_refresh(&order->letters, order->stores[i], &error))
+	for (size_t i = 0; i < order->store_count; i++) {
+		const char *store = order->stores[i];
+
+		if (!is_to_come(order, store) &&
+		    letters_refresh(&order->letters, store, &error))
 			return fail(order, EX_NOINPUT, error.text);
+	}
 	return 0;
 }
 
