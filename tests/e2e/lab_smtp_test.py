@@ -546,8 +546,9 @@ def the_relay_copes(lab):
     for n in range(len(faults)):
         relay.send("a@client.example", f"b@x{n}.example")
     for n, (_, outcome) in enumerate(faults):
-        relay.wait(outcome, to=f"b@x{n}.example")
-    equal({re.search(r"mx\d+", path)[0] for path in stored(lab)},
+        relay.wait(outcome, timeout=60, to=f"b@x{n}.example")
+    equal({re.search(r"\.(mx\d+)\.example$", path)[1]
+           for path in stored(lab)},
           {f"mx{n}" for n, (_, outcome) in enumerate(faults)
            if outcome == "delivered"})
 
