@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FOLDER_MODE = 0755, FILE_MODE = 0644 };
+/* The store may be looked into, for what the lab makes; mail may not. */
+enum { STORE_MODE = 0755, FOLDER_MODE = 0700, FILE_MODE = 0600 };
 
 /* Of a message, where fields that look like ours are counted. */
 enum { HEADER_MAX = 256 * 1024 };
@@ -289,7 +290,7 @@ static int make_folder(const char *folder, const char *part,
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s%s", folder, part);
-	if (mkdir(path, FOLDER_MODE) && errno != EEXIST)
+	if (mkdir(path, *part ? FOLDER_MODE : STORE_MODE) && errno != EEXIST)
 		return error_errno(error, "store \"%s\"", path);
 	return 0;
 }

@@ -21,8 +21,8 @@
 #include "conf/log.h"
 
 enum {
-	FOLDER_MODE = 0755,
-	FILE_MODE = 0644,
+	FOLDER_MODE = 0700,
+	FILE_MODE = 0600,
 	ID_MAX = 32, /* "20261125T024512-0001" */
 	TRIES = 1000, /* other names, where one is taken */
 };
