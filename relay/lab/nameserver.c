@@ -29,6 +29,7 @@ struct nameserver {
 	struct zones *zones;
 	int64_t signed_at;
 	bool is_stale; /* to be signed before the next answer */
+	char absent[ANSWER_NAME_MAX]; /* contents.absent */
 	ev_io datagrams;
 	struct streams *streams;
 };
@@ -205,6 +206,37 @@ static void decide(struct nameserver *ns, const struct question *question,
 		decide_kind(ns, question, i, decision);
 }
 
+static bool is_zone(const struct nameserver *ns, const char *name)
+{
+	for (size_t i = 0; i < zones_count(ns->zones); i++)
+		if (strcmp(zones_name(ns->zones, i), name) == 0)
+			return true;
+	return false;
+}
+
+/* A name that is denied is taken out of its zone, so that its absence can be
+ * proven, and stays out until it is asked for again.  A zone's own name
+ * cannot be: that is denied without a proof. */
+static void deny(struct nameserver *ns, const struct question *question,
+		 struct decision *decision)
+{
+	const char *name = question->name;
+	const char **absent = &ns->set.contents.absent;
+	bool is_provable = decision->manner.is_denied && !is_zone(ns, name);
+
+	if (is_provable)
+		decision->manner.is_denied = false;
+	if (is_provable && (!*absent || strcmp(*absent, name) != 0)) {
+		memcpy(ns->absent, name, sizeof(ns->absent));
+		*absent = ns->absent;
+		ns->is_stale = true;
+	} else if (!is_provable && *absent &&
+		   (strcmp(name, *absent) == 0 || is_below(name, *absent))) {
+		*absent = NULL;
+		ns->is_stale = true;
+	}
+}
+
 static void fetch_keys(struct nameserver *ns)
 {
 	for (size_t i = 0; i < ns->set.contents.gateway_count; i++)
@@ -254,6 +286,8 @@ static void answer(struct nameserver *ns, struct view bytes, bool is_stream,
 		return;
 	if (!is_exempt(&question))
 		decide(ns, &question, &decision);
+	if (!is_exempt(&question))
+		deny(ns, &question, &decision);
 	if (sign(ns, &error)) {
 		log_say(LOG_ERROR, "warning", "%s", error.text);
 		decision.is_failure = true;
@@ -376,6 +410,17 @@ static void copy_gateways(struct nameserver *ns)
 	contents->gateways = ns->gateways;
 }
 
+/* What will most likely be asked for: it spares signing anew then. */
+static void foresee_lies(struct nameserver *ns)
+{
+	for (size_t i = 0; i < ns->set.contents.gateway_count; i++)
+		for (size_t k = 0;
+		     k < sizeof(dns_faults) / sizeof(*dns_faults); k++)
+			if (faults_have(ns->set.gateway_faults[i],
+					dns_faults[k].kind))
+				ns->gateways[i].lies |= dns_faults[k].lie;
+}
+
 struct nameserver *nameserver_new(const struct nameserver_settings *settings,
 				  struct error *error)
 {
@@ -383,6 +428,7 @@ struct nameserver *nameserver_new(const struct nameserver_settings *settings,
 
 	ns->set = *settings;
 	copy_gateways(ns);
+	foresee_lies(ns);
 	ns->is_stale = true;
 	ns->zones = zones_new(&ns->set.contents, ns->set.keys, error);
 	if (!ns->zones || sign(ns, error) || listen_on(ns, error)) {

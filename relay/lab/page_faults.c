@@ -118,6 +118,20 @@ static const char *const headings[] = {
 	[FAULT_DNS] = "DNS",
 };
 
+static void add_hint(struct buffer *out, bool is_dns)
+{
+	html_add(out, "<p class=\"hint\" id=\"limits\">Limits may be left "
+		      "out: <code>first 3</code>, <code>every 2</code>, ");
+	if (is_dns)
+		html_add(out, "<code>to *.example.org</code> (the name that "
+			      "is asked for), or several of them.</p>\n");
+	else
+		html_add(out, "<code>from *@example.org</code>, <code>to "
+			      "b@*</code>, or several of them. Sessions that "
+			      "are open play on by what they began with."
+			      "</p>\n");
+}
+
 static void add_contents(struct buffer *out)
 {
 	html_add(out, "<nav class=\"contents\" aria-label=\"Kinds of "
@@ -162,12 +176,7 @@ int page_faults(struct buffer *out, const struct page_view *view,
 		html_add(out, " · preference %u", gateway->preference);
 	html_add(out, "</p>\n");
 	add_active(out, view, gateway, back);
-	html_add(out,
-		 "<p class=\"hint\" id=\"limits\">Limits may be left out: "
-		 "<code>first 3</code>, <code>every 2</code>, <code>from "
-		 "*@example.org</code>, <code>to b@*</code>, or several of "
-		 "them. Sessions that are open play on by what they began "
-		 "with.</p>\n");
+	add_hint(out, gateway->is_dns);
 	if (!gateway->is_dns)
 		add_contents(out);
 	for (enum fault_class class = FAULT_CERTIFICATE; class <= FAULT_DNS;

@@ -9,6 +9,7 @@
 #include "relay/lab/nameserver.h"
 #include "relay/lab/page.h"
 #include "relay/lab/recall.h"
+#include "relay/lab/recall.h"
 #include "tls/cert.h"
 #include "tls/pem.h"
 

@@ -195,6 +195,14 @@ static void add_to(struct making *making, const char *owner, ldns_rr *rr)
 	}
 }
 
+static bool is_absent(const struct making *making, const char *owner)
+{
+	const char *absent = making->contents->absent;
+
+	return absent && is_within(owner, absent) &&
+	       strcmp(find_served(making->zones, owner)->name, absent) != 0;
+}
+
 /* One record in zone-file form, without owner and TTL. */
 __attribute__((format(printf, 3, 4)))
 static void add(struct making *making, const char *owner, const char *format,
@@ -205,7 +213,7 @@ static void add(struct making *making, const char *owner, const char *format,
 	va_list args;
 	int len = snprintf(text, sizeof(text), "%s. %d IN ", owner, TTL);
 
-	if (making->is_broken)
+	if (making->is_broken || is_absent(making, owner))
 		return;
 	va_start(args, format);
 	len += vsnprintf(text + len, sizeof(text) - (size_t)len, format, args);

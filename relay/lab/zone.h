@@ -43,6 +43,8 @@ struct zone_contents {
 	const struct zone_gateway *gateways;
 	size_t gateway_count;
 	struct net_address nameserver;
+	const char *absent; /* a name that is left out with all below it,
+			     * unless it is a zone's; NULL: none */
 };
 
 /* All zones are signed by one key: `key` as zones_key() gave it once, or when

@@ -198,7 +198,7 @@ def every_fault_is_seen_as_what_it_is_called(lab):
          f'chain = "{leaf.chain}" key = "{leaf.key}"') for fault in FAULTS),
         more="    fault = { sts-broken, "
              '"bogus-signature to de.tuv.com", '
-             '"nxdomain to partner.example" }\n')
+             '"nxdomain to partner.example", "nxdomain to asia.tuv.com" }\n')
     asked = validator(lab, here, "tuv.com", "partner.example")
     wanted = [f"MX {10 * (i + 2)} {fault}.tuv.com."
               for i, fault in enumerate(FAULTS) if fault != "null-mx"]
@@ -212,6 +212,8 @@ def every_fault_is_seen_as_what_it_is_called(lab):
             ("mx-to-cname.tuv.com", "A", "NOERROR", True,
              ["A 127.0.0.1", "CNAME alias-target.mx-to-cname.tuv.com."]),
             ("de.tuv.com", "MX", "SERVFAIL", False, []),
+            ("asia.tuv.com", "MX", "NXDOMAIN", True, []),
+            ("nobody.asia.tuv.com", "A", "NXDOMAIN", True, []),
             # An apex cannot be proven away: bogus for who validates.
             ("partner.example", "MX", "SERVFAIL", False, []),
             ("mta-sts.tuv.com", "A", "NOERROR", True, ["A 127.0.0.1"])):
@@ -226,7 +228,7 @@ def every_fault_is_seen_as_what_it_is_called(lab):
     equal((said.rcode, said.records), ("NOERROR", ["A 127.0.0.1"]))
     equal(Digger(here.dns, "MX", "partner.example").rcode, "NXDOMAIN")
     equal(Digger(here.dns, "A", "timeout.tuv.com", "+time=1").rcode, "none")
-    has(Digger(asked, "TXT", "_mta-sts.asia.tuv.com").records[0],
+    has(Digger(asked, "TXT", "_mta-sts.tuv.com").records[0],
         "v=STSv1; id=")
     here.wait("asked", name="servfail.tuv.com", fault="servfail")
 

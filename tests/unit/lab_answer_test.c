@@ -427,6 +427,24 @@ static void lies_are_signed_like_the_truth(void **state)
 	}
 }
 
+static void a_name_that_is_left_out_is_proven_to_be_absent(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->contents.absent = "de.tuv.com";
+	rebuild(stage);
+	assert_int_equal(ask(stage, "de.tuv.com", LDNS_RR_TYPE_MX),
+			 ANSWER_NXDOMAIN);
+	assert_true(is_proven(stage, ldns_pkt_authority(stage->reply),
+			      "tuv.com"));
+	assert_int_equal(ask(stage, "mx5.de.tuv.com", LDNS_RR_TYPE_A),
+			 ANSWER_NXDOMAIN);
+	stage->contents.absent = "tuv.com";
+	rebuild(stage);
+	assert_int_equal(ask(stage, "tuv.com", LDNS_RR_TYPE_MX),
+			 ANSWER_NOERROR);
+}
+
 static void a_null_mx_of_all_gateways_stands_alone(void **state)
 {
 	struct stage *stage = *state;
@@ -593,6 +611,7 @@ int main(void)
 		CASE(who_does_not_ask_for_signatures_gets_none),
 		CASE(what_is_too_long_is_cut_for_udp_and_whole_in_a_stream),
 		CASE(lies_are_signed_like_the_truth),
+		CASE(a_name_that_is_left_out_is_proven_to_be_absent),
 		CASE(a_null_mx_of_all_gateways_stands_alone),
 		CASE(a_bogus_answer_bears_signatures_that_do_not_hold),
 		CASE(foreign_names_and_odd_questions_are_refused),
