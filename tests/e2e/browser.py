@@ -7,6 +7,7 @@
 `dialogs` counts what tried to open one; `errors` are the page's own.
 """
 import base64
+import fcntl
 import json
 import os
 import select
@@ -14,6 +15,15 @@ import subprocess
 import time
 
 PATIENCE = 40  # s; the machine may be busy
+
+
+def pipe():
+    """Beyond the numbers 3 and 4, which chromium's ends get."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high
 
 
 class Browser:
@@ -24,8 +34,8 @@ class Browser:
         self.dialogs = 0
         self.errors = []
         self.loaded = 0
-        their_in, self.out = os.pipe()
-        self.input, their_out = os.pipe()
+        their_in, self.out = pipe()
+        self.input, their_out = pipe()
         self.process = subprocess.Popen(
             ["sh", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "sh",
              "chromium", "--headless", "--no-sandbox", "--disable-gpu",
