@@ -414,11 +414,6 @@ static void on_conn(struct conn *conn, enum conn_event event, void *arg)
 	carry(s);
 }
 
-void session_hold(struct session *s)
-{
-	s->is_held = true;
-}
-
 void session_resume(struct session *s)
 {
 	s->is_held = false;

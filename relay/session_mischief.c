@@ -106,3 +106,8 @@ void mischief_told(struct session *s, const char *trouble)
 	if (verbs && verbs->secured)
 		verbs->secured(s->visit, conn_facts(s->conn), trouble);
 }
+
+void session_hold(struct session *s)
+{
+	s->is_held = true;
+}

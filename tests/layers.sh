@@ -25,7 +25,7 @@ tls/{wolf,inner}.h tls/*.{c,h}
 lmdb.h             queue/{store,commit,reader}*.c
 unbound.h          relay/resolver*.c
 confuse.h          conf/*.c
-openssl/*          relay/lab/mint.c
+openssl/*          relay/lab/{mint.c,issue.c,issue.h}
 ldns/*             relay/lab/{zone,answer}*.c
 microhttpd.h       relay/lab/page*.c
 idn2.h             conf/*.c

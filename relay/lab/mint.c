@@ -1,27 +1,23 @@
 /*
- * Makes keys and certificates.  Each certificate is described by a `plan`;
- * a fault changes the plan or the chain that is sent, and nothing else.
+ * The lab's authorities, and leaves with every fault.  Each certificate is
+ * described by a `plan`; a fault changes the plan or the chain that is sent,
+ * and nothing else.
  */
 #include "relay/lab/mint.h"
 
-#include <errno.h>
+#include "relay/lab/issue.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 enum {
 	DAY = 24 * 3600,
-	SERIAL_BYTES = 16,
-	CN_MAX = 64, /* X.520 ub-common-name */
 	KEY_MODE = 0600,
 	CERT_MODE = 0644,
 	STRANGER_NAMES = 32,
@@ -29,12 +25,6 @@ enum {
 
 #define OTHER_NAME "mail.other.example"
 #define NUL_SUFFIX ".attacker.example"
-
-/* A certificate and the key that belongs to it. */
-struct identity {
-	X509 *cert;
-	EVP_PKEY *key;
-};
 
 struct mint {
 	char *root_path;
@@ -48,148 +38,6 @@ struct mint {
 	struct identity shared;
 	struct buffer shared_names;
 };
-
-/* What a certificate says. */
-struct plan {
-	struct view cn;
-	const struct view *names; /* SAN; count 0: none */
-	size_t name_count;
-	long from, until;	 /* seconds from now */
-	const char *constraints; /* as in openssl's configuration */
-	const char *usage;
-	const char *purpose; /* extended; NULL: none */
-	const EVP_MD *digest;
-};
-
-static int fail(struct error *error, const char *what)
-{
-	return error_set(error, "libcrypto makes no %s", what);
-}
-
-/* --- one certificate ------------------------------------------------- */
-
-static int set_serial(X509 *cert)
-{
-	unsigned char bytes[SERIAL_BYTES];
-	BIGNUM *number;
-	int ok;
-
-	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
-		return -1;
-	bytes[0] = (unsigned char)((bytes[0] & 0x7f) | 0x40);
-	number = BN_bin2bn(bytes, sizeof(bytes), NULL);
-	ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert));
-	BN_free(number);
-	return ok ? 0 : -1;
-}
-
-static int set_subject(X509 *cert, const struct plan *plan)
-{
-	X509_NAME *name = X509_get_subject_name(cert);
-
-	if (X509_NAME_add_entry_by_NID(
-		    name, NID_organizationName, V_ASN1_UTF8STRING,
-		    (const unsigned char *)"Postern Lab", -1, -1, 0) != 1)
-		return -1;
-	if (plan->cn.len == 0 || plan->cn.len > CN_MAX)
-		return 0;
-	return X509_NAME_add_entry_by_NID(name, NID_commonName,
-					  V_ASN1_UTF8STRING, plan->cn.at,
-					  (int)plan->cn.len, -1, 0) -
-	       1;
-}
-
-static int add(X509 *cert, X509 *issuer, int kind, const char *value)
-{
-	X509_EXTENSION *extension;
-	X509V3_CTX context;
-	int ok;
-
-	if (!value)
-		return 0;
-	X509V3_set_ctx(&context, issuer, cert, NULL, NULL, 0);
-	extension = X509V3_EXT_conf_nid(NULL, &context, kind, value);
-	ok = extension && X509_add_ext(cert, extension, -1) == 1;
-	X509_EXTENSION_free(extension);
-	return ok ? 0 : -1;
-}
-
-/* By hand: a name may hold a NUL, which openssl's configuration cannot. */
-static int add_names(X509 *cert, const struct plan *plan)
-{
-	GENERAL_NAMES *names = GENERAL_NAMES_new();
-	bool ok = names != NULL;
-
-	for (size_t i = 0; i < plan->name_count && ok; i++) {
-		GENERAL_NAME *name = GENERAL_NAME_new();
-		ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-
-		ok = name && text &&
-		     ASN1_STRING_set(text, plan->names[i].at,
-				     (int)plan->names[i].len) == 1;
-		if (ok)
-			GENERAL_NAME_set0_value(name, GEN_DNS, text);
-		else
-			ASN1_IA5STRING_free(text);
-		ok = ok && sk_GENERAL_NAME_push(names, name) > 0;
-		if (!ok)
-			GENERAL_NAME_free(name);
-	}
-	ok = ok && (plan->name_count == 0 ||
-		    X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0,
-				      X509V3_ADD_DEFAULT) == 1);
-	GENERAL_NAMES_free(names);
-	return ok ? 0 : -1;
-}
-
-static int describe(X509 *cert, X509 *issuer, const struct plan *plan)
-{
-	const char *above = issuer == cert ? NULL : "keyid:always";
-
-	if (X509_set_version(cert, X509_VERSION_3) != 1 || set_serial(cert) ||
-	    set_subject(cert, plan) ||
-	    X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1 ||
-	    !X509_gmtime_adj(X509_getm_notBefore(cert), plan->from) ||
-	    !X509_gmtime_adj(X509_getm_notAfter(cert), plan->until))
-		return -1;
-	if (add(cert, issuer, NID_subject_key_identifier, "hash") ||
-	    add(cert, issuer, NID_authority_key_identifier, above) ||
-	    add(cert, issuer, NID_basic_constraints, plan->constraints) ||
-	    add(cert, issuer, NID_key_usage, plan->usage) ||
-	    add(cert, issuer, NID_ext_key_usage, plan->purpose))
-		return -1;
-	return add_names(cert, plan);
-}
-
-/* `issuer` NULL: it signs itself.  Takes `key`; on failure all is freed. */
-static int certify(const struct plan *plan, EVP_PKEY *key,
-		   const struct identity *issuer, struct identity *out,
-		   struct error *error)
-{
-	X509 *cert = X509_new();
-
-	if (key && cert && X509_set_pubkey(cert, key) == 1 &&
-	    !describe(cert, issuer ? issuer->cert : cert, plan) &&
-	    X509_sign(cert, issuer ? issuer->key : key, plan->digest) > 0) {
-		*out = (struct identity){ cert, key };
-		return 0;
-	}
-	X509_free(cert);
-	EVP_PKEY_free(key);
-	return fail(error, "certificate");
-}
-
-static void clear(struct identity *identity)
-{
-	X509_free(identity->cert);
-	EVP_PKEY_free(identity->key);
-	*identity = (struct identity){ NULL, NULL };
-}
-
-static EVP_PKEY *new_key(void)
-{
-	return EVP_EC_gen("P-256");
-}
 
 /* --- the authorities ------------------------------------------------- */
 
@@ -209,7 +57,7 @@ static int make_authority(struct view name, const struct identity *issuer,
 		.digest = EVP_sha256(),
 	};
 
-	return certify(&plan, new_key(), issuer, out, error);
+	return issue_identity(&plan, issue_key(), issuer, out, error);
 }
 
 static int write_pem(const char *path, mode_t mode, const struct identity *of,
@@ -251,7 +99,7 @@ static bool read_root(const char *cert_path, const char *key_path,
 	    X509_check_private_key(out->cert, out->key) == 1 &&
 	    X509_cmp_current_time(X509_get0_notAfter(out->cert)) > 0)
 		return true;
-	clear(out);
+	issue_clear(out);
 	return false;
 }
 
@@ -281,7 +129,7 @@ struct mint *mint_new(const char *folder, const char *title, const char *ca,
 		      struct error *error)
 {
 	struct mint *mint = must_alloc(sizeof(*mint));
-	char root_name[CN_MAX + 1];
+	char root_name[ISSUE_CN_MAX + 1];
 	struct view root, name = view_of(ca);
 
 	(void)snprintf(root_name, sizeof(root_name), "Postern Lab Root %s",
@@ -304,12 +152,12 @@ void mint_free(struct mint *mint)
 {
 	if (!mint)
 		return;
-	clear(&mint->root);
-	clear(&mint->intermediate);
-	clear(&mint->no_authority);
-	clear(&mint->false_root);
-	clear(&mint->false_intermediate);
-	clear(&mint->shared);
+	issue_clear(&mint->root);
+	issue_clear(&mint->intermediate);
+	issue_clear(&mint->no_authority);
+	issue_clear(&mint->false_root);
+	issue_clear(&mint->false_intermediate);
+	issue_clear(&mint->shared);
 	buffer_clear(&mint->shared_names);
 	free(mint->root_path);
 	free(mint);
@@ -321,26 +169,6 @@ const char *mint_root_path(const struct mint *mint)
 }
 
 /* --- leaves ---------------------------------------------------------- */
-
-static int append_pem(struct buffer *out, X509 *cert, EVP_PKEY *key)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *bytes;
-	long len = 0;
-	int ok;
-
-	if (!bio)
-		return -1;
-	ok = cert ? PEM_write_bio_X509(bio, cert)
-		  : PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL,
-					     NULL);
-	if (ok == 1)
-		len = BIO_get_mem_data(bio, &bytes);
-	if (len > 0)
-		buffer_append(out, view_make(bytes, (size_t)len));
-	BIO_free(bio);
-	return len > 0 ? 0 : -1;
-}
 
 /* The names of a leaf, and room for those that a fault makes up. */
 struct names {
@@ -417,7 +245,7 @@ static int make_leaf(struct mint *mint, const struct strings *names,
 						       : EVP_sha256(),
 	};
 	EVP_PKEY *key = kind == FAULT_WEAK_RSA_1024 ? EVP_RSA_gen(1024u)
-						    : new_key();
+						    : issue_key();
 	int rc;
 
 	if (kind == FAULT_EXPIRED) {
@@ -427,7 +255,7 @@ static int make_leaf(struct mint *mint, const struct strings *names,
 		plan.from = DAY;
 	}
 	plan_names(&plan, names, kind, &room);
-	rc = certify(&plan, key, issuer_of(mint, kind), out, error);
+	rc = issue_identity(&plan, key, issuer_of(mint, kind), out, error);
 	buffer_clear(&room.made);
 	free(room.at);
 	return rc;
@@ -453,12 +281,12 @@ static int append_strangers(struct buffer *chain, uint32_t count,
 
 	for (size_t i = 0; i < STRANGER_NAMES; i++)
 		names[i] = VIEW(OTHER_NAME);
-	if (certify(&plan, new_key(), NULL, &stranger, error))
+	if (issue_identity(&plan, issue_key(), NULL, &stranger, error))
 		return -1;
 	for (uint32_t i = 0; i < count && !rc; i++)
-		rc = append_pem(chain, stranger.cert, NULL);
-	clear(&stranger);
-	return rc ? fail(error, "PEM") : 0;
+		rc = issue_pem(chain, stranger.cert, NULL);
+	issue_clear(&stranger);
+	return rc ? issue_fail(error, "PEM") : 0;
 }
 
 /* What is sent behind the leaf. */
@@ -471,14 +299,14 @@ static int append_chain(const struct mint *mint, const struct fault *fault,
 	int rc = 0;
 
 	if (kind == FAULT_CHAIN_WRONG_ORDER)
-		rc = append_pem(chain, mint->root.cert, NULL);
+		rc = issue_pem(chain, mint->root.cert, NULL);
 	if (kind == FAULT_UNRELATED_EXTRA_CERTIFICATES &&
 	    append_strangers(chain, 2, error))
 		return -1;
 	if (!rc && !is_bare)
-		rc = append_pem(chain, issuer->cert, NULL);
+		rc = issue_pem(chain, issuer->cert, NULL);
 	if (rc)
-		return fail(error, "PEM");
+		return issue_fail(error, "PEM");
 	if (kind != FAULT_HUGE_CERTIFICATE_CHAIN)
 		return 0;
 	return append_strangers(chain, fault->number, error);
@@ -494,7 +322,7 @@ static int share_leaf(struct mint *mint, const struct strings *names,
 		buffer_printf(&joined, "%s ", names->at[i]);
 	if (!view_equal(buffer_view(&joined),
 			buffer_view(&mint->shared_names))) {
-		clear(&mint->shared);
+		issue_clear(&mint->shared);
 		buffer_clear(&mint->shared_names);
 		if (make_leaf(mint, names, FAULT_COUNT, &mint->shared, error)) {
 			buffer_clear(&joined);
@@ -519,17 +347,17 @@ int mint_issue(struct mint *mint, const struct strings *names,
 	EVP_PKEY *other = NULL;
 	int rc;
 
-	if (fault ? make_leaf(mint, names, kind, &leaf, error) :
-		    share_leaf(mint, names, &leaf, error))
+	if (fault ? make_leaf(mint, names, kind, &leaf, error)
+		  : share_leaf(mint, names, &leaf, error))
 		return -1;
 	if (kind == FAULT_KEY_MISMATCH)
-		other = new_key();
-	if (append_pem(chain_pem, leaf.cert, NULL) ||
-	    append_pem(key_pem, NULL, other ? other : leaf.key))
-		rc = fail(error, "PEM");
+		other = issue_key();
+	if (issue_pem(chain_pem, leaf.cert, NULL) ||
+	    issue_pem(key_pem, NULL, other ? other : leaf.key))
+		rc = issue_fail(error, "PEM");
 	else
 		rc = append_chain(mint, fault, kind, chain_pem, error);
 	EVP_PKEY_free(other);
-	clear(&leaf);
+	issue_clear(&leaf);
 	return rc;
 }

@@ -3,7 +3,7 @@
  * that the configuration gives it, and certificates of every fault.  ECDSA
  * P-256 unless the fault is another key.  The root stays in the lab's folder
  * from one start to the next, so that it is trusted once; all else is made
- * anew.  The only room that knows libcrypto.
+ * anew.  With issue.h the only room that knows libcrypto.
  */
 #ifndef RELAY_LAB_MINT_H
 #define RELAY_LAB_MINT_H

@@ -332,4 +332,13 @@ def the_list_of_faults_is_that_of_the_documentation(lab):
               name)
 
 
+@case
+def the_relay_carries_nothing_of_the_lab(lab):
+    done = subprocess.run(["readelf", "-d", POSTERN], stdout=subprocess.PIPE,
+                          text=True, timeout=20, check=True)
+    has(done.stdout, "libunbound")
+    for library in ("libcrypto", "libldns", "libmicrohttpd"):
+        assert f"[{library}" not in done.stdout, library
+
+
 run()
