@@ -2,17 +2,21 @@
 #
 #   BUILD=DIR          where everything goes; variants live side by side
 #   WOLFSSL=built      our own static build (default) | system | /prefix
+#   PROFILE=small      fewer bytes instead of speed (docs/benchmarks.md)
 #   SANITIZE=LIST      address,undefined | thread
 #   CC=clang  WERROR=1  CFLAGS=...  PREFIX=/usr/local  DESTDIR=
 #   FUZZ_TIME=60       seconds for each fuzz target
 #   V=1                shows the commands whole
 
 WOLFSSL  ?= built
+PROFILE  ?=
 SANITIZE ?=
 PREFIX   ?= /usr/local
-CFLAGS   ?= $(if $(SANITIZE),-O1,-O2) -g
+CFLAGS   ?= $(if $(SANITIZE),-O1,$(if $(PROFILE),$(SMALL),-O2)) -g
+SMALL    := -Os -fno-asynchronous-unwind-tables
 comma    := ,
 VARIANT  := $(subst $(comma),-,$(SANITIZE:%=/%))
+VARIANT  := $(PROFILE:%=/%)$(VARIANT)
 VARIANT  := $(if $(filter built,$(WOLFSSL)),,/wolfssl-$(notdir $(WOLFSSL)))$(VARIANT)
 BUILD    ?= build$(VARIANT)
 
@@ -83,7 +87,7 @@ LIBEV    = $(shell $(CC) -print-file-name=libev.a)
 note = $(shell mkdir -p $(BUILD); echo '$(2)' | cmp -s - $(BUILD)/$(1) || \
 	echo '$(2)' >$(BUILD)/$(1))
 ifneq ($(MAKECMDGOALS),clean)
-$(call note,wolfssl,$(WOLFSSL) $(origin CC) $(CC))
+$(call note,wolfssl,$(WOLFSSL) $(PROFILE) $(origin CC) $(CC))
 $(call note,flags,$(CC) $(CPP_ALL) $(C_ALL))
 $(call note,objects,$(LD_ALL) $(LIBS) $(SRC))
 endif
@@ -92,9 +96,10 @@ $(BUILD)/wolfssl $(BUILD)/flags $(BUILD)/objects: ;
 $(BUILD)/config.mk: tests/deps.sh $(wildcard tls/wolfssl/*) $(BUILD)/wolfssl
 	@mkdir -p $(@D)
 	@tests/deps.sh build
-	@CC='$(CC)' tls/wolfssl/build.sh '$(WOLFSSL)' >$@.new && mv $@.new $@
+	@CC='$(CC)' PROFILE='$(PROFILE)' tls/wolfssl/build.sh '$(WOLFSSL)' \
+		>$@.new && mv $@.new $@
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/flags $(BUILD)/config.mk
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/config.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) $(CPP_ALL) $(C_ALL) -MMD -MP -c -o $@ $<
 
@@ -142,7 +147,8 @@ deps:
 
 test:
 	tests/deps.sh test
-	tests/run $(if $(filter built,$(WOLFSSL)),,--tls --wolfssl '$(WOLFSSL)')
+	tests/run $(if $(filter built,$(WOLFSSL)),,--tls --wolfssl '$(WOLFSSL)') \
+		$(if $(PROFILE),--tls --profile '$(PROFILE)')
 
 ifneq (,$(wildcard tests/demo.py))
 demo: all

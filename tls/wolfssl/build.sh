@@ -5,16 +5,18 @@
 #	build.sh --refresh				builds the newest source
 #
 # built: Debian's own source package with Debian's patches, configured as the
-# file "options" says, static, kept in a cache outside the tree under a key of
-# source version, options and compiler. With a cached build nothing is asked
-# of the network. Where it cannot be built the packaged library is used, and
-# every make says so.
+# file "options" says, or "options.small" where PROFILE=small stands in the
+# environment; static, kept in a cache outside the tree under a key of source
+# version, options and compiler. With a cached build nothing is asked of the
+# network. Where it cannot be built the packaged library is used, and every
+# make says so.
 set -eu
 
 suite=trixie
 here=$(cd "$(dirname "$0")" && pwd)
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/postern
+options=$here/options${PROFILE:+.$PROFILE}
 cc=${CC:-cc}
 # The library is C: what compiles ours decides nothing there but the speed, so
 # sanitizers and clang share the build that the machine's cc made.
@@ -27,7 +29,7 @@ key() {
 		uname -m
 		$cc -dumpmachine
 		$cc --version | head -n 1
-		grep -v -e '^#' -e '^$' "$here/options"
+		grep -v -e '^#' -e '^$' "$options"
 		sed -n '/^build()/,/^}/p' "$here/build.sh"
 	} | sha256sum | cut -c1-16
 }
@@ -135,7 +137,7 @@ fetch() {
 }
 
 wanted() {
-	sed -n -e "s/^$(uname -m)://" -e "/^$1/p" "$here/options" | tr '\n' ' '
+	sed -n -e "s/^$(uname -m)://" -e "/^$1/p" "$options" | tr '\n' ' '
 }
 
 build() {
@@ -213,6 +215,7 @@ built() {
 }
 
 work=/nonexistent
+test -r "$options" || { say "there is no profile '$PROFILE'"; exit 64; }
 case ${1-built} in
 built) built ;;
 --refresh) built again ;;
