@@ -80,7 +80,7 @@ static void lane_is_held(const struct ending *ending)
 	/* All were asked to be tried now while this one was being recorded:
 	 * no search could see it. */
 	if (lane->retried != ending->retried)
-		lane->forced = lane->retried;
+		lane_force(lane);
 }
 
 static void on_moved(void *arg, enum change_end how)

@@ -180,6 +180,8 @@ void part_wait_no_more(struct part *part);
 struct part *lane_pop(struct queue *queue, struct lane *lane);
 /* Frees what part_leave() left for the lane's search. */
 void lane_sweep(struct lane *lane);
+/* Leaves memory untried, to be found again. */
+void part_cool(struct part *part);
 /* All jobs that wait leave memory; they stay on the disk. */
 void lane_cool(struct queue *queue, struct lane *lane);
 

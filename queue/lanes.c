@@ -259,6 +259,12 @@ bool lane_succeed(struct lane *lane)
 	return true;
 }
 
+void lane_force(struct lane *lane)
+{
+	lane->forced = lane->retried;
+	lane->forced_from = 0;
+}
+
 void lane_to_record(const struct lane *lane, struct lane_record *out)
 {
 	memset(out, 0, sizeof(*out));

@@ -53,7 +53,8 @@ struct lane {
 	unsigned epoch;        /* counts back-offs; see lane_fail() */
 	int64_t retried;       /* when all were last asked to be tried now;
 	                        * what is tried since is recorded as later */
-	int64_t forced;        /* jobs last tried until then are due now */
+	int64_t forced;        /* jobs last tried until then are due now ... */
+	int64_t forced_from;   /* ... none of them due before this */
 	char notice_id[MESSAGE_ID_LEN + 1];
 	char status[12];
 	char host[ATTEMPT_TEXT_MAX];
@@ -93,6 +94,9 @@ bool lane_fail(struct lane *lane, unsigned epoch, const struct result *result,
 	       int64_t now, int64_t delay);
 /* Delivered: true when the lane was backing off. */
 bool lane_succeed(struct lane *lane);
+
+/* What was tried last when all were asked to be tried, or before, is due. */
+void lane_force(struct lane *lane);
 
 void lane_to_record(const struct lane *lane, struct lane_record *out);
 void lane_from_record(struct lane *lane, const struct lane_record *record);

@@ -222,16 +222,32 @@ struct part *lane_pop(struct queue *queue, struct lane *lane)
 	return part;
 }
 
+/* Was it brought before its time, because all were asked to be tried? */
+static bool is_early(const struct part *part)
+{
+	const struct attempt *last = progress_last(&part->progress);
+
+	return last && last->at <= part->job.lane->retried &&
+	       part->progress.due > queue_now(part->queue);
+}
+
+void part_cool(struct part *part)
+{
+	struct lane *lane = part->job.lane;
+
+	if (part->home == HOME_HELD && part->progress.due < lane->next_due)
+		lane->next_due = part->progress.due;
+	if (part->home == HOME_HELD && is_early(part))
+		lane_force(lane);
+	part_leave(part);
+}
+
 void lane_cool(struct queue *queue, struct lane *lane)
 {
 	struct part *part;
 
-	while ((part = lane_pop(queue, lane))) {
-		if (part->home == HOME_HELD &&
-		    part->progress.due < lane->next_due)
-			lane->next_due = part->progress.due;
-		part_leave(part);
-	}
+	while ((part = lane_pop(queue, lane)))
+		part_cool(part);
 }
 
 void part_stored(struct part *part)

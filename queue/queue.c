@@ -266,7 +266,7 @@ void queue_retry_lane(struct queue *queue, struct lane *lane)
 	lane->retried = now > lane->retried ? now : lane->retried + 1;
 	/* What is just being recorded follows: see ending.c. */
 	if (lane_cold(lane, HOME_HELD))
-		lane->forced = lane->retried;
+		lane_force(lane);
 	lane_consider(queue, lane);
 }
 

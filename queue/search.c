@@ -284,35 +284,56 @@ static bool is_forced(struct search *search, struct walk *w)
 	return is_old;
 }
 
+/* Is it wanted before its time?  Jobs stay where they are until they are
+ * tried, so that the walk goes on where the last one stopped. */
+static bool is_early(struct search *search, struct walk *w, bool *is_on)
+{
+	if (w->at.due < search->forced_from) {
+		*is_on = walk_from(w, key_due(search->name,
+					      search->forced_from, "", 0));
+		return false;
+	}
+	if (is_forced(search, w))
+		return true;
+	*is_on = walk_next(w);
+	return false;
+}
+
 static int find_held(struct search *search, struct walk *w)
 {
 	size_t left = search->want;
+	bool is_on;
 	int rc = 0;
 
 	w->prefix = key_lane_prefix(RECORD_DUE, search->name);
-	for (bool is_on = walk_from(w, w->prefix); is_on && !rc;
-	     is_on = walk_next(w)) {
+	is_on = walk_from(w, w->prefix);
+	/* Those on hold are the last. */
+	while (is_on && !rc && w->at.due != TIME_NEVER) {
 		struct found found = { .why = FOUND_DUE, .home = HOME_HELD,
 				       .key = w->at };
 
-		/* Those on hold are the last. */
-		if (w->at.due == TIME_NEVER)
-			break;
-		if (is_skipped(search, &w->at))
+		if (is_skipped(search, &w->at)) {
+			is_on = walk_next(w);
 			continue;
-		if (w->at.due > search->now && !is_forced(search, w)) {
+		}
+		if (w->at.due > search->now) {
 			if (w->at.due < search->next_due)
 				search->next_due = w->at.due;
 			if (!search->forced)
 				break;
-			continue;
+			if (!is_early(search, w, &is_on))
+				continue;
 		}
 		if (!left) {
 			search->next_due = search->now;
+			search->has_more_forced = search->forced != 0;
+			if (w->at.due > search->forced_from)
+				search->forced_from = w->at.due;
 			break;
 		}
 		rc = add_found(search, w->txn, &found);
 		left--;
+		is_on = walk_next(w);
 	}
 	return rc ? rc : walk_code(w);
 }

@@ -48,6 +48,7 @@ struct search {
 	int64_t now;           /* ms */
 	int64_t forced;        /* held jobs last tried until then are due too,
 	                        * 0: none */
+	int64_t forced_from;   /* none of them is due before this; moved on */
 	int64_t expire_before; /* ms: accepted before it is given up */
 	int64_t delay_before;  /* ms: accepted before it is told of; 0: never */
 	char notice_id[MESSAGE_ID_LEN + 1]; /* up to here it was */
@@ -61,6 +62,7 @@ struct search {
 	size_t found_count;
 	char notice_to[MESSAGE_ID_LEN + 1]; /* the next notice_id */
 	bool has_more_old;     /* given up or told of as many as wanted */
+	bool has_more_forced;  /* as many as wanted of what is due or forced */
 	int64_t next_due;      /* of what was not taken; TIME_NEVER */
 	struct bad_found *bad;
 	size_t bad_count;

@@ -60,7 +60,7 @@ static void enter_found(struct queue *queue, struct lane *lane,
 	else if (found->why == FOUND_DELAYED)
 		part_notice(part);
 	else if (lane_is_backing_off(lane, queue_now(queue)))
-		part_leave(part);
+		part_cool(part);
 	else
 		part_wait_last(part);
 }
@@ -174,8 +174,10 @@ static void on_searched(struct request *request)
 	lane->has_old = search->has_more_old && !search->code;
 	lane_sweep(lane);
 	/* Those that were asked for by force and found no place yet. */
-	if (search->forced && search->found_count >= search->want)
+	if (search->has_more_forced && !lane->forced) {
 		lane->forced = search->forced;
+		lane->forced_from = search->forced_from;
+	}
 	search_free(search);
 	lane_consider(queue, lane);
 }
@@ -201,6 +203,7 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 	search->want_old = SEARCH_JOBS;
 	search->now = now;
 	search->forced = lane->forced;
+	search->forced_from = lane->forced_from;
 	search->expire_before = now - policy_patience(queue->conf, policy,
 						      lane->is_unmet) *
 					    INT64_C(1000);

@@ -202,6 +202,43 @@ static void a_message_that_is_to_blame_stops_nobody(void **state)
 	rig_clear(&rig);
 }
 
+static void finish_many(struct rig *rig, unsigned count, enum blame blame)
+{
+	for (unsigned i = 0; i < count; i++)
+		rig_finish(rig, rig_take(rig), OUTCOME_DEFERRED, blame,
+			   "4.2.2", "full");
+	rig_settle(rig);
+}
+
+/* More than are found at once, their times among each other's. */
+static void when_all_are_asked_each_is_tried_once(void **state)
+{
+	enum { COUNT = 150 };
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	rig_accept_many(&rig, COUNT, "b@one");
+	finish_many(&rig, COUNT, BLAME_RECIPIENT);
+	for (int i = 0; i < 2; i++) {
+		queue_retry_all(rig.queue);
+		finish_many(&rig, COUNT, BLAME_RECIPIENT);
+		rig_run(&rig, 0.1);
+		assert_null(queue_take(rig.queue, rig.lane));
+	}
+	assert_int_equal(rig_counts(&rig).deferred, 3 * COUNT);
+	/* A host that fails meanwhile puts it off, no more. */
+	rig.conf.retry_first = rig.conf.retry_max = 1;
+	queue_retry_all(rig.queue);
+	finish_many(&rig, 3, BLAME_RECIPIENT);
+	finish_many(&rig, 1, BLAME_HOST);
+	assert_null(queue_take(rig.queue, rig.lane));
+	rig.conf.retry_first = rig.conf.retry_max = 60;
+	finish_many(&rig, COUNT - 4, BLAME_RECIPIENT);
+	rig_clear(&rig);
+}
+
 static void what_is_given_back_comes_first(void **state)
 {
 	struct rig rig;
@@ -451,6 +488,7 @@ int main(void)
 		cmocka_unit_test(twenty_failures_at_once_are_one_step),
 		cmocka_unit_test(what_is_late_does_not_wait_for_its_lane),
 		cmocka_unit_test(a_message_that_is_to_blame_stops_nobody),
+		cmocka_unit_test(when_all_are_asked_each_is_tried_once),
 		cmocka_unit_test(what_is_given_back_comes_first),
 		cmocka_unit_test(recipients_have_fates_of_their_own),
 		cmocka_unit_test(jobs_move_when_their_lane_changes),
