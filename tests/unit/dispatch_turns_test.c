@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <ev.h>
 
-#include "tests/unit/certs.h"
 #include "tests/unit/field.h"
 
 static void a_new_destination_gets_two_at_once(void **state)
@@ -234,12 +233,7 @@ int main(void)
 		CASE(hosts_that_hang_do_not_keep_others_waiting),
 		CASE(hosts_that_hesitate_are_served_in_the_end),
 	};
-	int failed;
 
 	tls_start();
-	if (certs_make(true) != 0)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	certs_remove();
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,8 @@ struct field {
 
 enum what { DELIVERED, DEFERRED, FAILED };
 
-/* For cmocka; *state is the field. certs_make() comes first. */
+/* For cmocka; *state is the field. certs_make() comes first where there is
+ * TLS; else `good` and `bad` are NULL. */
 int field_set_up(void **state);
 int field_tear_down(void **state);
 
