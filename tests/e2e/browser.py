@@ -37,7 +37,7 @@ class Browser:
         their_in, self.out = pipe()
         self.input, their_out = pipe()
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "sh",
+            ["bash", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "bash",
              "chromium", "--headless", "--no-sandbox", "--disable-gpu",
              "--no-first-run", "--disable-extensions",
              "--disable-background-networking", "--disable-sync",
