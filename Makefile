@@ -48,8 +48,8 @@ endif
 # One short line for each thing made, unless V=1.
 say = $(if $(V),,@echo '  $(1)  $(2)' &&)
 .DELETE_ON_ERROR:
-.PHONY: all units fuzzers deps demo test bench fuzz crash lab-matrix soak clean \
-	install
+.PHONY: all units fuzzers deps demo test bench bench-million fuzz crash \
+	lab-matrix soak clean install
 all: $(LIB) $(BIN)
 
 # config.mk says which wolfSSL is linked.  Making it installs what is missing
@@ -161,6 +161,9 @@ bench: all $(BUILD)/load $(BUILD)/fill
 	@tests/deps.sh bench
 	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load FILL=$(BUILD)/fill \
 		tests/bench/run
+bench-million: all $(BUILD)/load $(BUILD)/fill
+	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load FILL=$(BUILD)/fill \
+		tests/bench/run --million
 endif
 ifneq (,$(FUZZ))
 FUZZ_TIME ?= 60
@@ -175,8 +178,8 @@ lab-matrix: all
 	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab \
 		tests/lab_matrix.py
 ifneq (,$(wildcard tests/soak/run))
-soak: all
-	POSTERN=$(BUILD)/postern POSTERN_LAB=$(BUILD)/postern-lab tests/soak/run
+soak: $(BUILD)/tests/unit/queue_space_test
+	UNITS=$(BUILD)/tests/unit tests/soak/run
 endif
 
 clean:
