@@ -208,6 +208,10 @@ static int read_pattern(struct view word, char **out, struct error *error)
 	if (word.len > PATTERN_MAX)
 		return error_set(error, "a pattern is longer than %d bytes",
 				 PATTERN_MAX);
+	for (size_t i = 0; i < word.len; i++)
+		if (word.at[i] < ' ' || word.at[i] == 0x7f)
+			return quote(error, word, "\"%s\": a pattern has no "
+				     "control bytes%s", "");
 	*out = view_string(word);
 	return 0;
 }

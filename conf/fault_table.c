@@ -84,7 +84,7 @@ static const struct fault_about table[FAULT_COUNT] = {
 	[FAULT_STALL_IN_HANDSHAKE] = { TLS("stall-in-handshake",
 		"the handshake is never answered") },
 	[FAULT_TLS_1_1_ONLY] = { TLS("tls-1.1-only",
-		"the handshake is answered with TLS 1.1") },
+		"the ServerHello is of TLS 1.1, and an alert follows that says so") },
 	[FAULT_TLS_1_2_ONLY] = { TLS("tls-1.2-only",
 		"the handshake is answered with TLS 1.2; this must pass") },
 	[FAULT_NO_COMMON_CIPHER] = { TLS("no-common-cipher",

@@ -71,10 +71,7 @@ class Cell:
     def __init__(self, number, fault, level, wanted, in_dns):
         self.fault, self.level, self.wanted = fault, level, wanted
         self.in_dns = in_dns
-        # To who validates, a denial without proof is an error: it is asked
-        # for where nobody does.
-        zone = "plain.test" if fault == "nxdomain" else "matrix.test"
-        self.domain = f"c{number}.{zone}"
+        self.domain = f"c{number}.matrix.test"
         self.port = 0           # of the gateway with the fault
         self.id = None
         self.outcome = "nothing"
@@ -130,7 +127,7 @@ class Stage:
                         for number in (1, 2))
         return text + (f'lab "dns" {{\n  store = "{folder}/dns"\n'
                        f'  ca = "{ISSUER}"\n  dns = "{self.net}53:0"\n'
-                       f'  domains = {{ hosts.test, matrix.test, plain.test, '
+                       f'  domains = {{ hosts.test, matrix.test, '
                        f'{domains} }}\n'
                        f'  fault = {{ {faults} }}\n{hosts}}}\n')
 
@@ -154,18 +151,10 @@ class Relay:
     def text(self, folder):
         stage = self.stage
         dns = stage.process.find("dns")
-        anchor = pathlib.Path(folder, "anchor.key")
-        if dns:
-            kept = pathlib.Path(stage.store).parent / "dns/dns-anchor.key"
-            anchor.write_text("".join(
-                line for line in kept.read_text().splitlines(True)
-                if not line.startswith("plain.test")))
         self.zones = "".join(
-            f'zone "{name}" {{ servers = {{ "{dns[0].address}" }} '
-            f'anchor = "{anchor}" }}\n'
-            for name in ("hosts.test", "matrix.test")) + (
-                f'zone "plain.test" {{ servers = {{ "{dns[0].address}" }} }}'
-                "\n") if dns else ""
+            f'zone "{name}" {{ servers = {{ "{dns[0].address}" }} anchor = '
+            f'"{pathlib.Path(stage.store).parent}/dns/dns-anchor.key" }}\n'
+            for name in ("hosts.test", "matrix.test")) if dns else ""
         return self.zones + "".join(self.policy(cell) for cell in stage.cells)
 
     def policy(self, cell):

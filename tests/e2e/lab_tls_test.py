@@ -201,6 +201,23 @@ def a_truncated_reply_is_no_acceptance(lab):
 
 
 @case
+def certificates_go_bad_and_get_well_while_it_runs(lab):
+    here = play(lab, ["reply-split"])
+    port = here.listener_port()
+    for words, wanted in ((["set", "g0.test", "expired", "first", "1"],
+                           "certificate has expired"),
+                          ([], ""),
+                          (["set", "g0.test", "key-mismatch"],
+                           "BAD_SIGNATURE"),
+                          (["clear", "g0.test"], "")):
+        if words:
+            subprocess.run([POSTERN, "lab", "-c", here.conf, *words],
+                           check=True, timeout=20, stdout=subprocess.DEVNULL)
+        got = handshake(port, here.root)
+        assert got == wanted or wanted and wanted in got, (words, got)
+
+
+@case
 def a_root_is_trusted_once_and_one_certificate_is_shared(lab):
     here = play(lab, ["strip", "strip"])
     with open(here.root, encoding="ascii") as file:

@@ -145,6 +145,7 @@ static void what_is_wrong_is_said_with_what_would_be_right(void **unused)
 		{ "450-mail to a@b", "at mail nobody has said to whom" },
 		{ "450-rcpt to a to b", "to stands twice" },
 		{ "servfail from a@b", "only to" },
+		{ "450-rcpt to a\tb", "no control bytes" },
 		{ "exp\x01\nired", "\"exp\\x01\\x0aired\"" },
 	};
 
