@@ -28,11 +28,15 @@ enum mischief_turn mischief_ask(struct session *s, enum mischief_place place,
 
 bool mischief_waylays(struct session *s)
 {
-	struct view input = conn_input(s->conn), line;
-	size_t len = view_index(input, '\n');
 	enum mischief_turn turn;
+	struct view input, line;
+	size_t len;
 
-	if (!s->set.mischief || inbound_in_body(s->smtp) || len == input.len)
+	if (!s->set.mischief || inbound_in_body(s->smtp))
+		return false;
+	input = conn_input(s->conn);
+	len = view_index(input, '\n');
+	if (len == input.len)
 		return false;
 	line = view_first(input, len);
 	if (len > 0 && line.at[len - 1] == '\r')
