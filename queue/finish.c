@@ -184,12 +184,14 @@ static int64_t next_try(struct part *part)
 	return (part->progress.due - now + 999) / 1000;
 }
 
+/* Notices are for when there is room: what is left is for reports of mail
+ * that goes. */
 static bool wants_notice(const struct part *part)
 {
 	uint32_t notice = policy_delay_notice(part->queue->conf,
 					      policy_of(part));
 
-	return notice && !part->progress.is_noticed && age_of(part) >= notice;
+	return notice && room_to_spare(part->queue) && !part->progress.is_noticed && age_of(part) >= notice;
 }
 
 /* The open ones stay, each with its reason where that differs. */

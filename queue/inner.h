@@ -95,6 +95,7 @@ struct queue {
 	struct ident_source ids;
 	uint64_t dice;         /* state of the jitter's generator */
 	struct ev_timer *wake; /* for the earliest lane */
+	uint64_t disk_size;    /* bytes of the file system; 0: not asked */
 	uint64_t on_the_way;   /* bytes taken in that are not committed yet */
 	size_t chunks;         /* in flight, of all messages */
 	size_t hot_bytes;
@@ -147,6 +148,8 @@ uint64_t room_share(const struct queue *queue);
 uint64_t room_limit(struct queue *queue);
 /* Are there so many bytes in the store's file or on its disk? */
 bool queue_fits(struct queue *queue, enum home home, uint64_t size);
+/* As much as the reserve is free besides it: for what could be left out. */
+bool room_to_spare(struct queue *queue);
 /* Warns of a disk that cannot hold what spool-size promises. */
 void room_say(struct queue *queue);
 

@@ -82,7 +82,7 @@ typedef void intake_callback(void *arg, enum intake_event event);
 /* True when a message of that size (0: unknown) may be begun. */
 bool queue_has_room(struct queue *queue, uint64_t size);
 /* What is larger cannot be taken even when nothing else is stored. */
-uint64_t queue_largest(const struct queue *queue);
+uint64_t queue_largest(struct queue *queue);
 
 struct intake *intake_new(struct queue *queue, intake_callback *call,
 			  void *arg);

@@ -112,15 +112,23 @@ static bool fits(const struct room *room, enum home home, uint64_t wants)
 	return room->store[HOME_HELD].idle + room->disk >= least;
 }
 
-/* The other way round than in wanted(). */
-uint64_t queue_largest(const struct queue *queue)
+/* Asked once: each client's greeting wants to know. */
+static uint64_t disk_size(struct queue *queue)
 {
-	uint64_t limit = room_share(queue);
 	struct statvfs fs;
 
-	if (!statvfs(queue->folder.path, &fs) &&
-	    (uint64_t)fs.f_blocks * fs.f_frsize < limit)
-		limit = (uint64_t)fs.f_blocks * fs.f_frsize;
+	if (!queue->disk_size && !statvfs(queue->folder.path, &fs))
+		queue->disk_size = (uint64_t)fs.f_blocks * fs.f_frsize;
+	return queue->disk_size ? queue->disk_size : UINT64_MAX;
+}
+
+/* The other way round than in wanted(). */
+uint64_t queue_largest(struct queue *queue)
+{
+	uint64_t limit = room_share(queue);
+
+	if (disk_size(queue) < limit)
+		limit = disk_size(queue);
 	return (limit - reserve_of(limit)) / 17 * 16;
 }
 
@@ -149,4 +157,9 @@ bool queue_has_room(struct queue *queue, uint64_t size)
 		return false;
 	return (size <= SMALL_BODY_MAX && fits(&room, HOME_FRESH, wants)) ||
 	       fits(&room, HOME_HELD, wants);
+}
+
+bool room_to_spare(struct queue *queue)
+{
+	return queue_has_room(queue, reserve_of(room_limit(queue)));
 }

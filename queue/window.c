@@ -207,7 +207,9 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 	search->expire_before = now - policy_patience(queue->conf, policy,
 						      lane->is_unmet) *
 					    INT64_C(1000);
-	search->delay_before = notice ? now - notice * 1000 : 0;
+	/* While there is no room nobody is told of a delay; later, then. */
+	search->delay_before = notice && room_to_spare(queue) ?
+				       now - notice * 1000 : 0;
 	memcpy(search->notice_id, lane->notice_id, sizeof(search->notice_id));
 	memcpy(search->expire_id, lane->expire_id, sizeof(search->expire_id));
 	search->body_room = (HOT_BODIES_MAX - queue->hot_bytes) / 8;

@@ -34,6 +34,7 @@ static unsigned fill(struct rig *rig)
 static void a_full_spool_refuses_mail_and_goes_on_delivering(void **state)
 {
 	struct rig rig;
+	uint64_t before;
 	unsigned count;
 
 	(void)state;
@@ -52,13 +53,23 @@ static void a_full_spool_refuses_mail_and_goes_on_delivering(void **state)
 	assert_int_equal(rig.failed, 0);
 	assert_int_equal(rig.broken, 0);
 	assert_false(queue_has_room(rig.queue, 20000));
+	/* It is late, but a notice of that waits for room. */
+	rig.conf.delay_notice = 1;
+	rig_run(&rig, 2.1);
+	before = rig_counts(&rig).accepted;
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
+		   "4.0.0", "no");
+	rig_settle(&rig);
+	assert_int_equal(rig_counts(&rig).accepted, before);
+	rig.conf.delay_notice = 0;
 	/* A deferral and a report still find room. */
 	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
 		   "4.0.0", "no");
 	rig_finish(&rig, rig_take(&rig), OUTCOME_FAILED, BLAME_MESSAGE,
 		   "5.0.0", "no");
 	rig_settle(&rig);
-	assert_int_equal(rig_counts(&rig).jobs_held, 1);
+	assert_int_equal(rig_counts(&rig).accepted, before + 1);
+	assert_int_equal(rig_counts(&rig).jobs_held, 2);
 	for (int i = 0; i < 50; i++)
 		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
 			   "2.0.0", "ok");
