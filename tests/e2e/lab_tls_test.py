@@ -4,20 +4,25 @@
 """The lab's faults of certificates and TLS: OpenSSL sees each as it is named,
 and the relay's probe tells the right reason. And the lab that is played when
 nobody says which."""
+import glob
+import itertools
 import json
 import os
 import re
 import signal
+import smtplib
 import socket
 import ssl
 import subprocess
 import time
 
-from harness import Skip, case, equal, has, run
+import postfix
+from harness import Skip, case, equal, has, need, need_root, run
 
 TOP = os.environ["TOP"]
 POSTERN = os.path.abspath(os.environ["POSTERN"])
 NAME = "mx5.de.tuv.com"
+NETS = itertools.count()
 ISSUER = "D-TRUST SSL Class 3 CA 1 2009"
 
 # fault: what OpenSSL says of it ("" where it must pass), what the probe says
@@ -253,7 +258,8 @@ def example(lab):
     """The example on addresses that no other test uses."""
     with open(TOP + "/docs/examples/lab-tuv.conf", encoding="utf-8") as file:
         text = file.read()
-    net = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}."
+    net = (f"127.{os.getpid() % 200 + 20}."
+           f"{(os.getpid() // 200 + next(NETS) * 25) % 250}.")
     text = text.replace("127.0.5.", net).replace("127.0.0.1:8025",
                                                  f"{net}25:8025")
     return lab.write("example.conf", text)
@@ -317,6 +323,40 @@ def an_example_is_played_and_its_lines_lead_to_it(lab):
     equal(done.returncode, 0, done.stdout.decode("utf-8", "replace"))
     played.end()
     equal(played.child.returncode, 0)
+
+
+class SmtpClient:
+    """Postfix's service that sends."""
+
+    @staticmethod
+    def text():
+        return "smtp unix - - n - - smtp"
+
+
+@case
+def postfix_follows_the_lines_that_are_printed(lab):
+    need("postfix", "postconf")
+    need_root()
+    played = Played(lab, "-c", example(lab))
+    lines = dict(line.strip().split(" = ", 1)
+                 for line in played.lines("Postfix").splitlines())
+    way_in = postfix.Service(level="none")
+    box = postfix.Postfix(lab.fresh_folder("postfix"), SmtpClient, way_in,
+                          smtp_tls_loglevel="1", **lines)
+    lab.later(box.close)
+    with smtplib.SMTP(way_in.host, way_in.port) as client:
+        client.sendmail("a@client.example", "you@tuv.com",
+                        "Subject: t\r\n\r\nt\r\n")
+    store = re.search(r"^  mail +(\S+)", played.text, re.MULTILINE)[1]
+    end = time.monotonic() + 20
+    while not glob.glob(store + "/new/*"):
+        assert time.monotonic() < end, box.logged()
+        time.sleep(0.05)
+    with open(glob.glob(store + "/new/*")[0], encoding="latin-1") as file:
+        head = file.read()
+    has(head, "X-Lab-TLS: TLSv1.3")
+    has(head, "X-Lab-To: <you@tuv.com>")
+    has(box.logged(), "Verified TLS connection established")
 
 
 @case
