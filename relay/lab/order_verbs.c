@@ -66,6 +66,11 @@ static int take_words(struct order *order, int argc, char **argv)
 	if (strcmp(order->verb, "set") == 0 && !buffer_len(&order->faults))
 		return fail(order, EX_USAGE, "which fault? `postern lab "
 					     "--faults` names them");
+	/* `set GATEWAY clear` is what `clear GATEWAY` is. */
+	if (view_equal(buffer_view(&order->faults), VIEW("clear"))) {
+		order->verb = "clear";
+		buffer_reset(&order->faults);
+	}
 	buffer_append_byte(&order->faults, '\0');
 	return 0;
 }
