@@ -14,6 +14,8 @@ import select
 import subprocess
 import time
 
+import processes
+
 PATIENCE = 40  # s; the machine may be busy
 
 
@@ -154,12 +156,10 @@ class Browser:
             file.write(base64.b64decode(done["data"]))
 
     def close(self):
-        self.session = None
-        self.tell("Browser.close")
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """At once: what it leaves behind is a folder of the case's."""
+        below = processes.descendants(self.process.pid)
+        processes.kill([self.process.pid, *below])
+        self.process.wait()
+        processes.wait_gone(below)
         os.close(self.out)
         os.close(self.input)

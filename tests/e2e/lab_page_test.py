@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# timeout: 240
 """The lab's page: shows what is there, switches faults, obeys nobody else's
 page, and lets nothing out of mail act."""
 import http.client
