@@ -127,9 +127,9 @@ static void add_hint(struct buffer *out, bool is_dns)
 			      "is asked for), or several of them.</p>\n");
 	else
 		html_add(out, "<code>from *@example.org</code>, <code>to "
-			      "b@*</code>, or several of them. Sessions that "
-			      "are open play on by what they began with."
-			      "</p>\n");
+			      "b@*</code>, or several of them. A session "
+			      "that runs meets a fault from its next command "
+			      "on; its certificate stays.</p>\n");
 }
 
 static void add_contents(struct buffer *out)

@@ -185,6 +185,20 @@ static void on_change(void *arg, size_t gateway)
 	log_end(&line);
 }
 
+static bool is_loopback(const struct net_address *address)
+{
+	static const char *const blocks[] = { "127.0.0.0/8", "::1/128" };
+	struct net_block block;
+	struct error ignored;
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++)
+		if (net_block_parse(view_of(blocks[i]), &block, &ignored) ==
+			    0 &&
+		    net_block_has(&block, address))
+			return true;
+	return false;
+}
+
 static int open_page(struct services *s, struct error *error)
 {
 	struct page_settings settings = {
@@ -204,6 +218,9 @@ static int open_page(struct services *s, struct error *error)
 	if (!s->page)
 		return -1;
 	say_listening(s, "page", page_address(s->page));
+	if (!is_loopback(page_address(s->page)))
+		log_say(LOG_WARNING, "warning", "the page has no password: "
+			"whoever reaches its address may use it");
 	return 0;
 }
 
