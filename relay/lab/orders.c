@@ -30,17 +30,18 @@ struct place {
 static bool get_place(const struct lab_at_work *lab, size_t index,
 		      struct place *out)
 {
-	const struct gateway_at_work *g = &lab->gateways[index];
+	if (index < lab->count) {
+		const struct gateway_at_work *g = &lab->gateways[index];
 
-	if (index >= lab->count + lab->conf->lab_count)
-		return false;
-	if (index < lab->count)
 		*out = (struct place){ g->as_written->name, g->faults,
 				       g->recall };
-	else
-		*out = (struct place){ "dns",
-				       services_faults(lab->services[
-					       index - lab->count]), NULL };
+		return true;
+	}
+	index -= lab->count;
+	if (index >= lab->conf->lab_count)
+		return false;
+	*out = (struct place){ "dns", services_faults(lab->services[index]),
+			       NULL };
 	return true;
 }
 
