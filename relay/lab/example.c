@@ -23,7 +23,7 @@ struct conf *example_read(const char *path, struct conf_files *files,
 
 	if (path)
 		return conf_read(path, files, error);
-	here = files_absolute("lab-tuv.conf");
+	here = files_absolute("lab-tuv.conf (built in)");
 	files_put(files, here,
 		  view_make(example_begin,
 			    (size_t)(example_end - example_begin)));
