@@ -139,7 +139,7 @@ static int give(struct stage *stage, struct view bytes,
 				       buffer_len(&stage->out)),
 			 LDNS_STATUS_OK);
 	assert_true(ldns_pkt_qr(stage->reply));
-	return ldns_pkt_get_rcode(stage->reply);
+	return (int)ldns_pkt_get_rcode(stage->reply);
 }
 
 static int ask_as(struct stage *stage, const char *name, ldns_rr_type type,
