@@ -199,6 +199,28 @@ static void hosts_that_hang_do_not_keep_others_waiting(void **state)
 	assert_int_equal(field_count(f, DEFERRED), 0);
 }
 
+static void hosts_that_hang_though_they_were_good_make_room(void **state)
+{
+	struct field *f = *state;
+	uint64_t sent = 0;
+
+	begin_with_hanging(f, 4, 8);
+	f->sinks[0].closes_after = true;
+	sink_greet(&f->sinks[0], "220 well\r\n");
+	for (int i = 0; i < 4; i++) {
+		send_to_hanging(f, 4);
+		field_expect(f, DELIVERED, sent += 4, 5);
+	}
+	f->sinks[0].greeting = NULL;
+	for (int i = 0; i < 4; i++)
+		send_to_hanging(f, 4);
+	field_send(f, "one@new.test");
+	field_expect(f, DELIVERED, ++sent, 3);
+	sink_greet(&f->sinks[0], "220 well again\r\n");
+	field_expect(f, DELIVERED, sent + 16, 5);
+	assert_int_equal(field_count(f, DEFERRED), 0);
+}
+
 /* What was given back comes to its turn, and is then waited for, however
  * many others come and go. */
 static void hosts_that_hesitate_are_served_in_the_end(void **state)
@@ -231,6 +253,7 @@ int main(void)
 		CASE(a_dead_gateway_costs_its_timeout_once),
 		CASE(totals_are_shared_among_workers),
 		CASE(hosts_that_hang_do_not_keep_others_waiting),
+		CASE(hosts_that_hang_though_they_were_good_make_room),
 		CASE(hosts_that_hesitate_are_served_in_the_end),
 	};
 
