@@ -6,6 +6,7 @@
 #   SANITIZE=LIST      address,undefined | thread
 #   CC=clang  WERROR=1  CFLAGS=...  PREFIX=/usr/local  DESTDIR=
 #   FUZZ_TIME=60       seconds for each fuzz target
+#   PUBLISH=1          what `make bench` measures goes into docs/
 #   V=1                shows the commands whole
 
 WOLFSSL  ?= built
@@ -159,8 +160,10 @@ endif
 ifneq (,$(wildcard tests/bench/run))
 bench: all $(BUILD)/load $(BUILD)/fill
 	@tests/deps.sh bench
+	@$(MAKE) PROFILE=small BUILD=$(BUILD)/small $(BUILD)/small/postern
 	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load FILL=$(BUILD)/fill \
-		tests/bench/run
+		SMALL=$(BUILD)/small/postern tests/bench/run \
+		$(if $(PUBLISH),--publish)
 bench-million: all $(BUILD)/load $(BUILD)/fill
 	POSTERN=$(BUILD)/postern LOAD=$(BUILD)/load FILL=$(BUILD)/fill \
 		tests/bench/run --million

@@ -8,17 +8,21 @@ import subprocess
 import time
 
 import parties
+import peers
 from parties import Disk, Held, Load, Postern, Postfix, SmtpSink, Straight
 
 CASES = []
 RUN_SECONDS = 2.0       # how long a run of a throughput case is meant to take
 STUCK_SECONDS = 90
+MANY_CORES = 6
+FEW = 3                 # repeats of what is slow and only shown
 
 
 class Case:
     name = title = unit = ""
     contestants = ()
     repeats = 6             # the first is discarded
+    turns = {}              # those who have fewer
     # (figure, of whom, "at least"/"at most", factor, figure of whom)
     wanted = ()
     is_quick = True         # part of --quick
@@ -60,6 +64,7 @@ class Throughput(Case):
     first_count = 1000
     domain = "plain.example"
     has_straight = False
+    has_peers = False       # and others beside Postfix
     options = {}
 
     def hop(self):
@@ -72,13 +77,18 @@ class Throughput(Case):
         for workers in (1, 2):
             found.append((Postern(self.folder("postern"), self.lab, hops,
                                   workers, **self.options), hop))
+        if self.has_peers:
+            for peer in peers.had(self.folder, hop):
+                found.append((peer, hop))
+                self.counts[peer.name] = 200
+                self.turns[peer.name] = FEW
         if self.has_straight:
             own = self.keep(self.hop())
             found.insert(0, (Straight(own), own))
         return found
 
     def prepare(self):
-        self.counts = {}
+        self.counts, self.turns = {}, {}
         runs = {}
         for relay, hop in self.relays():
             self.keep(relay)
@@ -111,9 +121,12 @@ class Throughput(Case):
 class Reused(Throughput):
     name = "reused"
     title = "relayed, many messages per connection"
-    has_straight = True
+    has_straight = has_peers = True
     wanted = (("postern-1", "at least", 10, "postfix"),
               ("postern-1", "at least", 0.5, "straight"))
+    # Source and sink have to have processors of their own for this one.
+    if os.cpu_count() >= MANY_CORES:
+        wanted += (("postern-2", "at least", 1.7, "postern-1"),)
 
     def drive(self, relay, count, run):
         return parties.smtp_source(relay.ports["plain"], count)
@@ -123,7 +136,7 @@ class Reused(Throughput):
 class Each(Throughput):
     name = "each"
     title = "relayed, an inbound connection per message"
-    has_straight = True
+    has_straight = has_peers = True
     wanted = (("postern-1", "at least", 6, "postfix"),
               ("postern-1", "at least", 0.48, "straight"))
 
@@ -399,14 +412,18 @@ class Binary(Once):
     name = "binary"
     title = "stripped binary with wolfSSL inside"
     unit = "MB"
-    wanted = (("postern", "at most", 2, None),)
+    wanted = (("postern", "at most", 2, None),
+              ("small", "at most", 1.2, None))
 
     def prepare(self):
-        return {"postern": self.run}
+        return {name: lambda run, path=path: self.run(path)
+                for name, path in (("postern", parties.POSTERN),
+                                   ("small", parties.SMALL))
+                if os.path.exists(path)}
 
-    def run(self, run):
+    def run(self, binary):
         path = os.path.join(self.lab.top, "stripped")
-        subprocess.run(["strip", "-o", path, parties.POSTERN], check=True)
+        subprocess.run(["strip", "-o", path, binary], check=True)
         return {self.unit: os.path.getsize(path) / 1e6}
 
 
@@ -417,7 +434,7 @@ class Growth(Reused):
     name = "growth"
     title = "CPU time per message with one worker and with two"
     unit = "us/message"
-    has_straight = False
+    has_straight = has_peers = False
     wanted = (("postern-2", "at most", 1.4, "postern-1"),)
 
     def relays(self):

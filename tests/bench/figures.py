@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import statistics
+import time
 
 CHART_WIDTH, BAR, GAP, LABEL = 760, 16, 6, 150
 COLOURS = {"postfix": "#b0b0b0", "straight": "#d8d8d8", "bare": "#d8d8d8"}
@@ -31,7 +32,7 @@ class Result:
         return statistics.median(self.values(contestant, figure))
 
     def verdicts(self):
-        """(text, reached or not) for each thing that is wanted."""
+        """What is wanted, and what came of it."""
         found = []
         for whom, how, factor, other in self.wanted:
             if whom not in self.runs or (other and other not in self.runs):
@@ -39,15 +40,17 @@ class Result:
             got = self.median(whom)
             if other:
                 got /= self.median(other)
-            holds = got >= factor if how == "at least" else got <= factor
             what = f"{factor:g} x {other}" if other else \
                 f"{factor:g} {self.unit}"
-            text = f"{number(got)}{' x ' + other if other else ''} " \
-                f"({how} {what})"
+            verdict = {"text": f"{whom}: {number(got)}"
+                       f"{' x ' + other if other else ''} ({how} {what})",
+                       "reached": holds(how, got, factor)}
             if other and self.values(whom, WHOLE) and \
                     self.values(other, WHOLE):
-                text += f"; by CPU time {number(self.by_cpu(whom, other))} x"
-            found.append((text, holds))
+                verdict["by cpu"] = self.by_cpu(whom, other)
+                verdict["reached by cpu"] = holds(how, verdict["by cpu"],
+                                                  factor)
+            found.append(verdict)
         return found
 
     def by_cpu(self, whom, other):
@@ -60,11 +63,28 @@ class Result:
                                  for rows_ in self.runs.values()
                                  for row in rows_)
 
+    def is_shared(self):
+        return self.others() > QUIET
+
     def remarks(self):
-        if self.others() <= QUIET:
+        if not self.is_shared():
             return []
-        return [f"other processes took {self.others():.0f} % of the machine: "
-                "rates suffer, most those of few processes"]
+        return [f"others took {self.others():.0f} % of the processors"]
+
+
+def holds(how, got, factor):
+    return got >= factor if how == "at least" else got <= factor
+
+
+def in_words(verdict):
+    """(reached or not, what by CPU time)"""
+    words = "reached" if verdict["reached"] else "NOT REACHED"
+    if "by cpu" not in verdict:
+        return words, ""
+    by_cpu = f"{number(verdict['by cpu'])} x"
+    if verdict["reached by cpu"] != verdict["reached"]:
+        by_cpu += ", reached" if verdict["reached by cpu"] else ", not reached"
+    return words, by_cpu
 
 
 def number(value):
@@ -94,8 +114,10 @@ def table(results):
         for name, median, least, most, count, more in rows(result):
             lines.append(f"  {name:12}{median:>10}{least:>10}{most:>10}"
                          f"{count:>6}  {more}")
-        for text, holds in result.verdicts():
-            lines.append(f"  {'reached' if holds else 'NOT REACHED'}: {text}")
+        for verdict in result.verdicts():
+            words, by_cpu = in_words(verdict)
+            lines.append(f"  {words}: {verdict['text']}" +
+                         (f"; by CPU time {by_cpu}" if by_cpu else ""))
         lines += [f"  {remark}" for remark in result.remarks()]
     return "\n".join(lines)
 
@@ -119,8 +141,7 @@ def as_json(results, facts):
             "runs": result.runs,
             "others": result.others(),
             "medians": {name: result.median(name) for name in result.runs},
-            "wanted": [{"text": text, "reached": holds}
-                       for text, holds in result.verdicts()],
+            "wanted": result.verdicts(),
         } for result in results}}, indent=1) + "\n"
 
 
@@ -129,17 +150,24 @@ def colour(name):
 
 
 def chart(results):
-    """Bars of medians, one group for each case that compares."""
+    """Bars of medians, one group for each case that compares: the figure
+    itself, or the CPU time of a message where rates would only show what
+    others did on the machine."""
     parts, top = [], 10
     for result in results:
         if len(result.runs) < 2:
             continue
+        figure, unit = result.unit, result.unit
+        if result.is_shared() and all(result.values(name, WHOLE)
+                                      for name in result.runs):
+            figure = WHOLE
+            unit = "us of CPU time per message in all processes"
         parts.append(f'<text x="0" y="{top + 12}" font-weight="bold">'
-                     f'{result.title}, {result.unit}</text>')
+                     f'{result.title}: {unit}</text>')
         top += 20
-        most = max(result.median(name) for name in result.runs)
+        most = max(result.median(name, figure) for name in result.runs)
         for name in result.runs:
-            value = result.median(name)
+            value = result.median(name, figure)
             width = (CHART_WIDTH - LABEL - 90) * value / (most or 1)
             middle = top + BAR - 4
             parts.append(
@@ -157,19 +185,35 @@ def chart(results):
             "\n".join(parts) + "\n</svg>\n")
 
 
+def summary(results):
+    """What is wanted, and what came of it."""
+    lines = ["| figure | measured (wanted) | | by CPU time |",
+             "|---|---|---|---|"]
+    for result in results:
+        for verdict in result.verdicts():
+            words, by_cpu = in_words(verdict)
+            lines.append(f"| {result.title} ({result.unit}) | "
+                         f"{verdict['text']} | {words.lower()} | {by_cpu} |")
+    return lines
+
+
 def page(results, facts):
     """The part of docs/benchmarks.md that is measured."""
+    others = statistics.median(result.others() for result in results)
     lines = [f"{facts['processor']}, {facts['cores']} cores, Linux "
-             f"{facts['kernel']}; load before the run "
-             f"{facts['load'][0]:.1f}.\n"]
+             f"{facts['kernel']}; {time.strftime('%d %B %Y', time.gmtime())}."]
+    if others > QUIET:
+        lines[0] += (f" The machine was shared: others took {others:.0f} % of "
+                     "its processors and used its disk, so rates, and what is "
+                     "compared by them, say little here; the ratios by CPU "
+                     "time are those to look at.")
+    lines += ["", *summary(results), ""]
     for result in results:
         lines.append(f"**{result.title}** ({result.unit})\n")
         lines.append("| | median | min | max | runs | |")
         lines.append("|---|---:|---:|---:|---:|---|")
         lines += ["| " + " | ".join(row) + " |" for row in rows(result)]
         lines.append("")
-        lines += [f"{'Reached' if holds else '**Not reached**'}: {text}\n"
-                  for text, holds in result.verdicts()]
         lines += [f"{remark[0].upper()}{remark[1:]}.\n"
                   for remark in result.remarks()]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ import relay as relays
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 POSTERN = os.environ.get("POSTERN", TOP + "/build/postern")
+SMALL = os.environ.get("SMALL", TOP + "/build/small/postern")
 LOAD = os.environ.get("LOAD", TOP + "/build/load")
 DAEMONS = "/usr/lib/postfix/sbin"
 TICK = os.sysconf("SC_CLK_TCK")
