@@ -59,16 +59,37 @@ static bool is_shown(uint32_t point)
 	       !(point >= 0x2066 && point <= 0x2069) && point != 0xfeff;
 }
 
+/* How many bytes of ASCII at its beginning are shown as they are. */
+static size_t plain_run(struct view text)
+{
+	size_t len = 0;
+
+	while (len < text.len && text.at[len] < 0x80 &&
+	       is_shown(text.at[len]))
+		len++;
+	return len;
+}
+
 void bytes_escape(struct buffer *out, struct view text, size_t max)
 {
 	size_t written = 0;
 
 	while (text.len) {
+		struct view plain = view_first(text, plain_run(text));
 		uint32_t point;
-		size_t len = bytes_utf8(text, &point);
-		bool shown = len && is_shown(point);
-		size_t cost = shown ? len : 4;
+		size_t len, cost;
+		bool shown;
 
+		/* nearly all text is nothing else */
+		plain = view_first(plain, max - written);
+		buffer_append(out, plain);
+		written += plain.len;
+		text = view_from(text, plain.len);
+		if (!text.len)
+			return;
+		len = bytes_utf8(text, &point);
+		shown = len && is_shown(point);
+		cost = shown ? len : 4;
 		if (cost > max - written) {
 			buffer_append(out, VIEW("..."));
 			return;

@@ -27,17 +27,17 @@ const struct answer inbound_too_long = { 500, "5.5.2", "Line too long" };
 void inbound_say(struct inbound *s, int code, const char *status,
 		 const char *text)
 {
+	char shown[REPLY_TEXT_MAX + 1];
 	size_t i;
 
-	buffer_printf(s->set.out, "%d %s%s", code, status,
-		      status[0] ? " " : "");
 	for (i = 0; i < REPLY_TEXT_MAX && text[i] != '\0'; i++) {
 		bool is_plain = text[i] >= ' ' && text[i] <= '~';
 
-		buffer_append_byte(s->set.out,
-				   is_plain ? (unsigned char)text[i] : '?');
+		shown[i] = is_plain ? text[i] : '?';
 	}
-	buffer_append(s->set.out, VIEW("\r\n"));
+	shown[i] = '\0';
+	buffer_printf(s->set.out, "%d %s%s%s\r\n", code, status,
+		      status[0] ? " " : "", shown);
 }
 
 /* False, so that actions can end with it. */
