@@ -12,12 +12,13 @@ import time
 
 import parties
 import processes
-from cases import STUCK_SECONDS, Case
+from cases import Case
 from parties import Load, Postern
 
 DEFERRED = int(os.environ.get("MILLION", "1000000"))
 DOMAINS = 1000
 LENGTH = 2048
+STUCK_SECONDS = 300     # the disk may still be busy with what filled it
 SETTINGS = {"spool_size": "6G", "retry_first": "60s", "retry_max": "1h"}
 FILL = os.environ.get("FILL", parties.TOP + "/build/fill")
 CASES = []
