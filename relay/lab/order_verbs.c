@@ -11,6 +11,7 @@
 #include "relay/json.h"
 #include "relay/lab/example.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,20 +251,23 @@ static void close_gateway(struct report *r)
 	r->is_open = false;
 }
 
+/* One below the other, as numbers are read. */
+#define ROW "%-24s %-22s %8s %5s %7s %8s %8s %7s\n"
+#define ROW_OF_COUNTS                                                 \
+	"%-24s %-22s %8" PRIu64 " %5" PRIu64 " %7" PRIu64 " %8" PRIu64 \
+	" %8" PRIu64 " %7" PRIu64 "\n"
+
 static void put_gateway(struct report *r, const struct gateway_line *g)
 {
 	const uint64_t *n = g->counts;
 
 	if (!r->is_json) {
-		buffer_printf(&r->out, "%s at %s: %llu connections (%llu open)"
-			      ", %llu in TLS, %llu messages, %llu refusals, "
-			      "%llu faults played\n", g->name, g->address,
-			      (unsigned long long)n[1],
-			      (unsigned long long)n[0],
-			      (unsigned long long)n[2],
-			      (unsigned long long)n[3],
-			      (unsigned long long)n[4],
-			      (unsigned long long)n[5]);
+		if (!buffer_len(&r->out))
+			buffer_printf(&r->out, ROW, "gateway", "address",
+				      "sessions", "open", "in TLS", "messages",
+				      "refusals", "faults");
+		buffer_printf(&r->out, ROW_OF_COUNTS, g->name, g->address,
+			      n[1], n[0], n[2], n[3], n[4], n[5]);
 		return;
 	}
 	close_gateway(r);
@@ -305,8 +309,7 @@ static int put_fault(struct report *r, struct view line)
 	    view_number(view_of(count), INT64_MAX, &struck))
 		return -1;
 	if (!r->is_json) {
-		buffer_printf(&r->out, "    %s (struck %s times)\n", text,
-			      count);
+		buffer_printf(&r->out, "    %s, struck: %s\n", text, count);
 		return 0;
 	}
 	if (!r->is_open)
