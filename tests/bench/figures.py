@@ -45,13 +45,16 @@ class Result:
             verdict = {"text": f"{whom}: {number(got)}"
                        f"{' x ' + other if other else ''} ({how} {what})",
                        "reached": holds(how, got, factor)}
-            if other and self.values(whom, WHOLE) and \
-                    self.values(other, WHOLE):
+            if self.has_rates() and other and \
+                    self.values(whom, WHOLE) and self.values(other, WHOLE):
                 verdict["by cpu"] = self.by_cpu(whom, other)
                 verdict["reached by cpu"] = holds(how, verdict["by cpu"],
                                                   factor)
             found.append(verdict)
         return found
+
+    def has_rates(self):
+        return self.unit.endswith("/s")
 
     def by_cpu(self, whom, other):
         """The ratio of the rates were both bound by the processors alone,
@@ -158,8 +161,8 @@ def chart(results):
         if len(result.runs) < 2:
             continue
         figure, unit = result.unit, result.unit
-        if result.is_shared() and all(result.values(name, WHOLE)
-                                      for name in result.runs):
+        if result.is_shared() and result.has_rates() and \
+                all(result.values(name, WHOLE) for name in result.runs):
             figure = WHOLE
             unit = "us of CPU time per message in all processes"
         parts.append(f'<text x="0" y="{top + 12}" font-weight="bold">'

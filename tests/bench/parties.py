@@ -75,8 +75,8 @@ class Spent:
         wall, busy, below, ourselves = (
             end - begin for end, begin in zip(self.now(), self.began))
         self.seconds = below
-        self.others = max(0.0, 100 * (busy - below - ourselves) /
-                          (wall * os.cpu_count()))
+        others = (busy - below - ourselves) / (wall * os.cpu_count())
+        self.others = 100 * min(max(0.0, others), 1.0)
 
     @staticmethod
     def now():
