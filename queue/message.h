@@ -101,6 +101,8 @@ void progress_clear(struct progress *progress);
 void progress_pack(struct buffer *out, const struct progress *progress,
 		   const char *lane, const char *id, uint32_t part);
 int progress_unpack(struct view raw, const char *id, struct progress *out);
+/* The lane that a record says it lies in; it was proven before. */
+int progress_lane(struct view raw, char lane[LANE_NAME_MAX + 1]);
 
 /* --- L ------------------------------------------------------------- */
 

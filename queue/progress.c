@@ -142,3 +142,11 @@ int progress_unpack(struct view raw, const char *id, struct progress *out)
 	progress_clear(out);
 	return -1;
 }
+
+int progress_lane(struct view raw, char lane[LANE_NAME_MAX + 1])
+{
+	struct unpack in = { .rest = view_from(raw, RECORD_FRAME) };
+
+	unpack_field(&in, lane, LANE_NAME_MAX + 1);
+	return in.is_bad ? -1 : 0;
+}

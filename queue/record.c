@@ -74,6 +74,37 @@ int record_open(struct view raw, enum record_kind kind, const char *id,
 	return 0;
 }
 
+static bool is_framed(struct view raw)
+{
+	return raw.len >= RECORD_FRAME &&
+	       !memcmp(raw.at, magic, sizeof(magic)) &&
+	       raw.at[AT_VERSION] == RECORD_VERSION;
+}
+
+bool record_is_framed(struct view raw, enum record_kind kind)
+{
+	return is_framed(raw) && raw.at[AT_KIND] == (unsigned char)kind;
+}
+
+size_t record_length(struct view raw)
+{
+	return is_framed(raw) ? RECORD_FRAME + (size_t)get_u32(raw.at +
+							       AT_LENGTH) :
+				0;
+}
+
+void record_id(struct view raw, char id[MESSAGE_ID_LEN + 1])
+{
+	for (size_t i = 0; i < MESSAGE_ID_LEN; i++) {
+		unsigned char c = raw.at[AT_ID + i];
+
+		id[i] = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ?
+				(char)c :
+				'?';
+	}
+	id[MESSAGE_ID_LEN] = '\0';
+}
+
 struct view key_view(const struct key *key)
 {
 	return view_make(key->at, key->len);

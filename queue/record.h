@@ -47,6 +47,13 @@ void record_seal(struct buffer *out, enum record_kind kind, const char *id,
 int record_open(struct view raw, enum record_kind kind, const char *id,
 		uint32_t *number, struct view *payload);
 
+/* For what is found without a tree, and proven by nothing yet: does a frame
+ * of that kind begin here?  How long is the record, frame included, that
+ * begins here (0: none does)?  Whose is it, for people? */
+bool record_is_framed(struct view raw, enum record_kind kind);
+size_t record_length(struct view raw);
+void record_id(struct view raw, char id[MESSAGE_ID_LEN + 1]);
+
 struct key {
 	size_t len;
 	unsigned char at[KEY_MAX + 1];
