@@ -364,6 +364,13 @@ void log_open(int fd, enum log_format format, enum log_level least,
 	pthread_mutex_unlock(&state.lock);
 }
 
+/* The writer's thread is not here, and whoever held the lock is not. */
+void log_forked(void)
+{
+	pthread_mutex_init(&state.lock, NULL);
+	state.ring = NULL;
+}
+
 void log_close(void)
 {
 	struct ring *ring;

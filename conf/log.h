@@ -27,9 +27,12 @@ struct log_line {
 
 /* `process` ("worker-0") stands in every line, "" in none. Starts the writer
  * thread (call after fork, before other threads; a child forked later may
- * log only after its exec). Without log_open() lines go straight to stderr. */
+ * log only after its exec, or after log_forked()). Without log_open() lines
+ * go straight to stderr. */
 void log_open(int fd, enum log_format format, enum log_level least,
 	      const char *process);
+/* In a child that was forked and not exec'd: lines go straight to stderr. */
+void log_forked(void);
 /* Writes out what waits, for at most one second. */
 void log_close(void);
 

@@ -353,6 +353,8 @@ static bool is_to_be_adopted(struct queue *queue, unsigned k)
 
 void adopt_look(struct queue *queue)
 {
+	if (queue->opening)
+		return;
 	for (unsigned k = 0; k < FOLDER_WORKERS_MAX && !queue->adopt; k++) {
 		struct folder folder;
 		enum folder_state state = folder_try(queue->settings.spool, k,

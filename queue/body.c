@@ -15,6 +15,7 @@ struct fetch {
 	struct request request;
 	struct body *body;   /* NULL: closed meanwhile */
 	struct store *store;
+	struct note *note;
 	char id[MESSAGE_ID_LEN + 1];
 	uint32_t chunk;
 	bool is_small;       /* the body in the M record */
@@ -66,11 +67,13 @@ static void fetch_run(struct request *request)
 	fetch->code = store_read(fetch->store, &txn);
 	if (fetch->code)
 		return;
+	note_reading(fetch->note, fetch->id);
 	fetch->code = store_get(txn, key_view(&key), &raw);
 	if (!fetch->code) {
 		fetch->is_good = !copy_record(fetch, raw);
 		store_forget(txn, raw);
 	}
+	note_reading(fetch->note, NULL);
 	store_abort(txn);
 }
 
@@ -133,6 +136,7 @@ static void start_fetch(struct body *body)
 	/* Chunks lie in held, wherever their message is. */
 	fetch->store = part->queue->store[fetch->is_small ? part->home :
 							    HOME_HELD];
+	fetch->note = part->queue->note;
 	memcpy(fetch->id, part->message->envelope->id, sizeof(fetch->id));
 	fetch->chunk = body->next_chunk;
 	if (fetch->is_small)

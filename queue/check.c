@@ -60,7 +60,11 @@ static enum verdict judge_by_id(struct check *check, struct view key,
 	if (key_parse_id(key, id))
 		return RECORD_MISPLACED;
 	if (record_open(value, kind, NULL, &number, &payload))
-		return RECORD_BAD;
+		/* All of it may be there, and only its node be wrong. */
+		return record_length(value) &&
+				       record_length(value) != value.len ?
+			       RECORD_MISPLACED :
+			       RECORD_BAD;
 	if (kind == RECORD_MESSAGE)
 		right = key_message(id);
 	else

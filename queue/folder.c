@@ -145,6 +145,20 @@ enum folder_state folder_try(const char *spool, unsigned number,
 	return FOLDER_EMPTY;
 }
 
+int folder_set_aside(const char *path, char out[FOLDER_MAX],
+		     struct error *error)
+{
+	for (unsigned n = 1; n < 1000; n++) {
+		int len = snprintf(out, FOLDER_MAX, "%s.damaged-%u", path, n);
+
+		if (len >= FOLDER_MAX)
+			break;
+		if (access(out, F_OK))
+			return folder_rename(path, out, error);
+	}
+	return error_set(error, "%s: no name is free to set it aside", path);
+}
+
 void folder_empty(const struct folder *folder)
 {
 	char path[FOLDER_MAX + 32];

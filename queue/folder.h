@@ -37,6 +37,9 @@ int folder_take(const char *spool, struct folder *out, struct error *error);
 enum folder_state { FOLDER_NONE, FOLDER_HELD, FOLDER_EMPTY, FOLDER_TAKEN };
 enum folder_state folder_try(const char *spool, unsigned number,
 			     struct folder *out);
+/* A store's folder goes to `PATH.damaged-N`, the first that is free. */
+int folder_set_aside(const char *path, char out[FOLDER_MAX],
+		     struct error *error);
 /* Removes both stores of a taken folder; its lock stays. */
 void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);

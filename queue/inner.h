@@ -14,6 +14,7 @@
 #include "queue/holds.h"
 #include "queue/ident.h"
 #include "queue/lanes.h"
+#include "queue/note.h"
 #include "queue/queue.h"
 #include "queue/reader.h"
 #include "queue/search.h"
@@ -110,6 +111,12 @@ struct queue {
 	unsigned releases;     /* counts the rules that went */
 	bool is_closing;
 	bool is_broken;
+	struct note *note;     /* to whoever works here next */
+	struct opening *opening; /* held is not open yet; else NULL */
+	struct opening *opened; /* it is now: to be freed */
+	char born[MESSAGE_ID_LEN + 1]; /* while it is not: older mail in
+	                        * fresh waits, for held may have it, too */
+	bool is_owed;          /* mail that is set aside may own chunks */
 };
 
 /* --- queue.c --------------------------------------------------------- */
@@ -125,6 +132,14 @@ const char *queue_lane_key(const struct conf *conf, const char *domain,
 void queue_retry_lane(struct queue *queue, struct lane *lane);
 /* On its way to that store. Takes the edit. */
 void queue_put(struct queue *queue, enum home home, struct edit *edit);
+/* Zero while held is not open. */
+void queue_numbers(const struct queue *queue, enum home home,
+		   struct commit_numbers *out);
+/* The commit thread of a store that is open now. */
+void queue_start_commit(struct queue *queue, enum home home);
+/* One store of queue->folder. */
+int queue_open_store(struct queue *queue, enum home home, uint64_t map,
+		     struct error *error);
 /* Both stores of queue->folder. */
 int queue_open_stores(struct queue *queue, uint64_t map, struct error *error);
 uint64_t queue_map_size(const struct queue *queue);

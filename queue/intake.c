@@ -201,6 +201,8 @@ static enum home home_of(struct queue *queue, const struct choice *choices,
 {
 	int64_t now = queue_now(queue);
 
+	if (queue->opening)
+		return HOME_FRESH;
 	for (size_t i = 0; i < count; i++)
 		if (!lane_is_backing_off(choices[i].lane, now))
 			return queue_fits(queue, HOME_FRESH, 0) ?

@@ -34,7 +34,8 @@ enum page_use {
 	PAGE_BRANCH,
 	PAGE_LEAF,
 	PAGE_OVERFLOW,
-	PAGE_FREE
+	PAGE_FREE,
+	PAGE_SEARCHED /* for records, by its bytes */
 };
 
 struct pages {
@@ -66,6 +67,7 @@ int pages_read(const struct pages *pages, size_t number, size_t count,
 struct pages_walk {
 	void (*visit)(void *arg, struct view key, struct view value);
 	void *arg;
+	unsigned char kind; /* only keys that begin so; 0: all */
 	size_t faults;
 	struct error first; /* where the first one is, and what */
 };

@@ -173,7 +173,8 @@ static void visit_leaf(struct walker *w, size_t number, const struct node *node)
 		fault(w, number, "has a value whose pages are not right");
 		return;
 	}
-	if (w->walk->visit)
+	if (w->walk->visit &&
+	    (!w->walk->kind || node->key.at[0] == w->walk->kind))
 		w->walk->visit(w->walk->arg, node->key, value);
 }
 
@@ -193,6 +194,18 @@ static bool fits(const struct walker *w, struct view key, struct view before,
 static void walk_page(struct walker *w, size_t number, unsigned depth,
 		      struct bounds bounds);
 
+/* Can there be keys of the kind that is looked for? */
+static bool is_wanted(const struct pages_walk *walk,
+		      const struct bounds *bounds)
+{
+	unsigned char kind = walk->kind;
+
+	return !kind || ((!bounds->has_low || !bounds->low.len ||
+			  bounds->low.at[0] <= kind) &&
+			 (!bounds->has_high || !bounds->high.len ||
+			  bounds->high.at[0] >= kind));
+}
+
 /* The first key of a branch says nothing: all that is lower is below it. */
 static void visit_branch(struct walker *w, const unsigned char *page,
 			 size_t index, const struct node *node, unsigned depth,
@@ -209,7 +222,8 @@ static void visit_branch(struct walker *w, const unsigned char *page,
 		bounds.high = next.key;
 		bounds.has_high = true;
 	}
-	walk_page(w, node->size, depth + 1, bounds);
+	if (is_wanted(w->walk, &bounds))
+		walk_page(w, node->size, depth + 1, bounds);
 }
 
 static void walk_nodes(struct walker *w, size_t number, unsigned depth,
@@ -298,7 +312,8 @@ void pages_walk(struct pages *pages, const struct pages_meta *meta,
 		fault(&w, said->root, "is the root of no depth");
 	else
 		walk_page(&w, said->root, 1, all);
-	compare_counts(&w, said);
+	if (!walk->kind)
+		compare_counts(&w, said);
 	for (int i = 0; i < DEPTH_MAX; i++)
 		free(w.level[i]);
 	buffer_clear(&w.value);

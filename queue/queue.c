@@ -13,7 +13,7 @@
 #include "conf/log.h"
 #include "conf/rules.h"
 #include "queue/adopt.h"
-#include "queue/recover.h"
+#include "queue/opening.h"
 #include "queue/sweep.h"
 
 /* Lanes woken in one turn of the loop; the rest has the next one. */
@@ -115,6 +115,8 @@ void queue_put(struct queue *queue, enum home home, struct edit *edit)
 
 	if (queue->commit[home])
 		commit_put(queue->commit[home], change);
+	else if (queue->opening && home == HOME_HELD)
+		opening_wait(queue->opening, change);
 	else /* closed: what is stored stays as it is */
 		change->done(change, CHANGE_FAILED);
 }
@@ -190,7 +192,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 		queue->next_look = now + ADOPT_EVERY;
 		adopt_look(queue);
 		for (int home = 0; home < HOMES; home++)
-			store_check_readers(queue->store[home]);
+			if (queue->store[home])
+				store_check_readers(queue->store[home]);
 	}
 	queue_set_timer(queue);
 }
@@ -282,6 +285,14 @@ void queue_retry_all(struct queue *queue)
 
 /* --- counts ----------------------------------------------------------- */
 
+void queue_numbers(const struct queue *queue, enum home home,
+		   struct commit_numbers *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (queue->commit[home])
+		commit_numbers(queue->commit[home], out);
+}
+
 static void count_lane(void *arg, struct lane *lane)
 {
 	struct queue_counts *out = arg;
@@ -295,8 +306,8 @@ void queue_counts(struct queue *queue, struct queue_counts *out)
 	struct commit_numbers fresh, held;
 
 	*out = queue->counts;
-	commit_numbers(queue->commit[HOME_FRESH], &fresh);
-	commit_numbers(queue->commit[HOME_HELD], &held);
+	queue_numbers(queue, HOME_FRESH, &fresh);
+	queue_numbers(queue, HOME_HELD, &held);
 	out->commits = fresh.commits + held.commits;
 	out->operations = fresh.changes + held.changes;
 	out->bytes_live = fresh.live + held.live;
@@ -331,23 +342,25 @@ uint64_t queue_map_size(const struct queue *queue)
 	return map - map % (64 * 1024);
 }
 
-int queue_open_stores(struct queue *queue, uint64_t map, struct error *error)
+int queue_open_store(struct queue *queue, enum home home, uint64_t map,
+		     struct error *error)
 {
 	static const char *const names[HOMES] = { "fresh", "held" };
 	char path[FOLDER_MAX];
+	int len = snprintf(path, sizeof(path), "%s/%s", queue->folder.path,
+			   names[home]);
 
-	for (int home = 0; home < HOMES; home++) {
-		int len = snprintf(path, sizeof(path), "%s/%s",
-				   queue->folder.path, names[home]);
+	if ((size_t)len >= sizeof(path))
+		return error_set(error, "%s: too long", queue->folder.path);
+	queue->store[home] = store_open(path, map, error);
+	return queue->store[home] ? 0 : -1;
+}
 
-		if ((size_t)len >= sizeof(path))
-			return error_set(error, "%s: too long",
-					 queue->folder.path);
-		queue->store[home] = store_open(path, map, error);
-		if (!queue->store[home])
-			return -1;
-	}
-	return 0;
+int queue_open_stores(struct queue *queue, uint64_t map, struct error *error)
+{
+	if (queue_open_store(queue, HOME_FRESH, map, error))
+		return -1;
+	return queue_open_store(queue, HOME_HELD, map, error);
 }
 
 static void wake_at_start(void *arg, struct lane *lane)
@@ -357,12 +370,17 @@ static void wake_at_start(void *arg, struct lane *lane)
 	lanes_wake_at(queue->lanes, lane, queue_now(queue));
 }
 
+void queue_start_commit(struct queue *queue, enum home home)
+{
+	queue->commit[home] = commit_new(queue->loop, queue->store[home],
+					 on_broken, queue);
+}
+
 static void start(struct queue *queue)
 {
 	for (int home = 0; home < HOMES; home++)
-		queue->commit[home] = commit_new(queue->loop,
-						 queue->store[home], on_broken,
-						 queue);
+		if (queue->store[home])
+			queue_start_commit(queue, (enum home)home);
 	if (!queue->settings.folder)
 		room_say(queue);
 	queue->reader = reader_new(queue->loop);
@@ -385,10 +403,12 @@ static void seed(struct queue *queue)
 	queue->dice = random.dice | 1;
 }
 
-static void free_stores(struct queue *queue)
+/* Clean: the next start finds nothing to be checked. */
+static void free_stores(struct queue *queue, bool is_clean)
 {
 	store_close(queue->store[HOME_FRESH]);
 	store_close(queue->store[HOME_HELD]);
+	note_close(queue->note, is_clean);
 	folder_release(&queue->folder);
 	lanes_free(queue->lanes);
 	holds_clear(&queue->holds);
@@ -411,13 +431,15 @@ struct queue *queue_open(struct ev_loop *loop,
 		queue->folder = *settings->folder;
 	if ((!settings->folder &&
 	     folder_take(settings->spool, &queue->folder, error)) ||
-	    queue_open_stores(queue, queue_map_size(queue), error) ||
-	    recover(queue, error)) {
-		free_stores(queue);
+	    opening_begin(queue, error)) {
+		opening_end(queue);
+		free_stores(queue, false);
 		return NULL;
 	}
 	seed(queue);
 	start(queue);
+	if (queue->opening)
+		opening_go(queue->opening);
 	return queue;
 }
 
@@ -453,19 +475,24 @@ static void forget_lane(void *arg, struct lane *lane)
 static void drain(struct queue *queue)
 {
 	for (int round = 0; round < 4; round++) {
-		commit_drain(queue->commit[HOME_HELD]);
+		if (queue->commit[HOME_HELD])
+			commit_drain(queue->commit[HOME_HELD]);
 		commit_drain(queue->commit[HOME_FRESH]);
 	}
 }
 
 void queue_close(struct queue *queue)
 {
+	bool is_clean;
+
 	if (!queue)
 		return;
+	is_clean = !queue->is_broken && !queue->opening;
 	queue->clock_saved = 0;
 	save_clock(queue, queue_now(queue));
 	queue->is_closing = true;
 	ev_timer_stop(queue->loop, queue->wake);
+	opening_end(queue);
 	drain(queue);
 	/* What it still reads may be for reports. */
 	reader_free(queue->reader);
@@ -477,5 +504,5 @@ void queue_close(struct queue *queue)
 		queue->commit[home] = NULL;
 	}
 	lanes_each(queue->lanes, forget_lane, queue);
-	free_stores(queue);
+	free_stores(queue, is_clean && !queue->is_broken);
 }

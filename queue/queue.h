@@ -48,12 +48,20 @@ struct queue_settings {
 	 * folder is adopted. Its lock is taken over. Else NULL. */
 	bool is_workshop;
 	const struct folder *folder;
+	/* After a stop that was not in order held has so many ms before
+	 * service begins without it; 0: the usual. */
+	int patience;
+	/* The worker that we replace, if a signal ended it. */
+	int dead_pid, dead_signal;
 };
 
 /*
  * Takes the lowest spool/worker-K whose lock is free, or makes one, opens
- * both environments (fresh, held) and enters the lanes found there.
- * Refuses with a reason: no folder, wrong owner, unwritable, damaged.
+ * both environments (fresh, held) and enters the lanes found there.  After
+ * a stop that was not in order both are checked first; what is damaged is
+ * set aside and salvaged.  When that takes long, held opens later: mail is
+ * taken and delivered meanwhile, what waited in the folder waits on.
+ * Refuses with a reason: no folder, wrong owner, unwritable.
  */
 struct queue *queue_open(struct ev_loop *loop,
 			 const struct queue_settings *settings,

@@ -218,7 +218,9 @@ static int recover_fresh(struct queue *queue, struct store_txn *fresh,
 	for (rc = store_seek(cursor, key_view(&from), &key, &value);
 	     !rc && key.at[0] == RECORD_JOB;
 	     rc = store_next(cursor, &key, &value)) {
-		if (key_parse(key, &job))
+		/* What came since the start is entered already. */
+		if (key_parse(key, &job) ||
+		    (*queue->born && strcmp(job.id, queue->born) >= 0))
 			continue;
 		rc = is_held(held, &job, &is_double);
 		if (rc)
@@ -271,7 +273,8 @@ static int look(struct queue *queue, struct edit *doubles,
 		rc = recover_lanes(queue, held, orphans);
 	if (!rc)
 		rc = recover_fresh(queue, fresh, held, doubles);
-	if (!rc)
+	/* Chunks of mail that is not salvaged yet are nobody's, and stay. */
+	if (!rc && !queue->is_owed)
 		rc = collect_open(held, orphans);
 	store_abort(held);
 	store_abort(fresh);

@@ -7,6 +7,7 @@
  * others fill it, and make room on it.
  */
 #include "queue/inner.h"
+#include "queue/opening.h"
 
 #include <sys/statvfs.h>
 
@@ -65,7 +66,7 @@ static void look(struct queue *queue, struct room *room)
 
 	room->live = holds = 0;
 	for (int home = 0; home < HOMES; home++) {
-		commit_numbers(queue->commit[home], &room->store[home]);
+		queue_numbers(queue, (enum home)home, &room->store[home]);
 		room->live += room->store[home].live;
 		holds += room->store[home].live + room->store[home].idle;
 	}
@@ -141,6 +142,8 @@ bool queue_fits(struct queue *queue, enum home home, uint64_t size)
 {
 	struct room room;
 
+	if (!queue->commit[home])
+		return false;
 	look(queue, &room);
 	return fits(&room, home, wanted(queue, size));
 }
@@ -155,6 +158,10 @@ bool queue_has_room(struct queue *queue, uint64_t size)
 	look(queue, &room);
 	if (wants < size || room.live + wants > room.limit - room.reserve)
 		return false;
+	/* While held is not open, what is for it waits in memory. */
+	if (queue->opening)
+		return !opening_is_full(queue->opening) &&
+		       fits(&room, HOME_FRESH, wants);
 	return (size <= SMALL_BODY_MAX && fits(&room, HOME_FRESH, wants)) ||
 	       fits(&room, HOME_HELD, wants);
 }

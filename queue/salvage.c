@@ -23,6 +23,7 @@
 
 enum {
 	BATCH = 4 * 1024 * 1024, /* bytes put in one transaction */
+	LOST_KNOWN = 1000,
 	/* Below 16 MiB the length in a frame has a NUL. */
 	RECORD_MAX = 0xFFFFFF,
 	PAGE_HEAD = sizeof(size_t) + 8,
@@ -35,8 +36,10 @@ struct salvage {
 	struct pages pages;
 	struct store_txn *txn;
 	size_t in_batch;
-	int code;	 /* the new store's */
-	size_t lost_now; /* in the page at hand */
+	int code;     /* the new store's */
+	bool has_bad; /* a tree led to what does not check out */
+	uint32_t lost[LOST_KNOWN];
+	size_t lost_count;
 };
 
 /* --- the new store ---------------------------------------------------- */
@@ -230,21 +233,34 @@ static bool take(struct salvage *s, struct view raw)
 	return true;
 }
 
+/* The same one may be met in the tree and in its page's bytes. */
+static bool is_known_lost(struct salvage *s, struct view raw)
+{
+	uint32_t mark = bytes_crc32c(0, raw.at, RECORD_FRAME);
+
+	for (size_t i = 0; i < s->lost_count; i++)
+		if (s->lost[i] == mark)
+			return true;
+	if (s->lost_count < LOST_KNOWN)
+		s->lost[s->lost_count++] = mark;
+	return false;
+}
+
 static void lose(struct salvage *s, struct view raw)
 {
 	char id[MESSAGE_ID_LEN + 1], text[64];
 	const struct taker *taker = taker_of(raw);
 
-	if (!taker || !taker->take)
+	s->has_bad = true;
+	if (!taker || !taker->take || is_known_lost(s, raw))
 		return;
 	record_id(raw, id);
-	s->lost_now++;
+	if (taker->kind == RECORD_JOB)
+		mend_note_lost(s->mend, id);
 	s->counts->lost++;
 	snprintf(text, sizeof(text), "a record of sort %c of %s",
 		 (char)taker->kind, taker->has_id ? id : "the spool");
 	say(s, SALVAGE_LOST, "%s does not check out", text);
-	if (taker->kind == RECORD_JOB)
-		mend_note_lost(s->mend, id);
 }
 
 /* --- where a tree leads ----------------------------------------------- */
@@ -253,7 +269,6 @@ static void visit(void *arg, struct view key, struct view value)
 {
 	struct salvage *s = arg;
 	struct key aside = { .len = key.len };
-	char id[MESSAGE_ID_LEN + 1];
 	struct job_key job;
 
 	if (key.at[0] == RECORD_DUE)
@@ -263,11 +278,12 @@ static void visit(void *arg, struct view key, struct view value)
 			return;
 		if (!key_parse(key, &job))
 			mend_note_lost(s->mend, job.id);
-		else if (!key_parse_id(key, id) && !record_length(value))
-			say(s, SALVAGE_LOST,
-			    "what was stored of %s is not to be recognised",
-			    id);
-		lose(s, value);
+		/* Its node may be what is wrong: then its page is searched
+		 * for it. */
+		if (record_length(value) && record_length(value) != value.len)
+			s->has_bad = true;
+		else
+			lose(s, value);
 		return;
 	}
 	if (key.len <= KEY_MAX + 1 && begins(s)) {
@@ -308,7 +324,7 @@ static size_t take_at(struct salvage *s, size_t number,
 	}
 	/* What is in a body is no record. */
 	for (size_t i = 0; i < pages; i++)
-		p->use[number + i] = PAGE_OVERFLOW;
+		p->use[number + i] = PAGE_SEARCHED;
 	free(more);
 	return pages ? len : 0;
 }
@@ -330,12 +346,23 @@ static void search_page(struct salvage *s, size_t number,
 	}
 }
 
+static bool is_searched(const struct salvage *s, size_t number)
+{
+	unsigned char use = s->pages.use[number];
+
+	return use == PAGE_UNKNOWN ||
+	       (s->has_bad && (use == PAGE_LEAF || use == PAGE_OVERFLOW));
+}
+
 static void search_pages(struct salvage *s)
 {
 	unsigned char *page = must_alloc(s->pages.size);
+	bool *wanted = must_alloc(s->pages.count + 1);
 
-	for (size_t i = 0; i < s->pages.count && !s->code; i++) {
-		if (s->pages.use[i] != PAGE_UNKNOWN)
+	for (size_t i = PAGES_METAS; i < s->pages.count; i++)
+		wanted[i] = is_searched(s, i);
+	for (size_t i = PAGES_METAS; i < s->pages.count && !s->code; i++) {
+		if (!wanted[i] || s->pages.use[i] == PAGE_SEARCHED)
 			continue;
 		if (pages_read(&s->pages, i, 1, page)) {
 			s->counts->lost++;
@@ -344,6 +371,7 @@ static void search_pages(struct salvage *s)
 		}
 		search_page(s, i, page);
 	}
+	free(wanted);
 	free(page);
 }
 
@@ -372,13 +400,15 @@ static void collect(struct salvage *s)
 	if (p->meta[p->newest].is_good)
 		pages_walk(p, &p->meta[p->newest], PAGES_MAIN, &walk);
 	s->counts->is_whole = is_newest && !walk.faults;
-	if (s->counts->is_whole)
+	if (s->counts->is_whole && !s->has_bad)
 		return;
-	say(s, SALVAGE_NOTED, "the tree is broken: %s",
-	    walk.faults ? walk.first.text : "a meta page does not check out");
+	if (!s->counts->is_whole)
+		say(s, SALVAGE_NOTED, "the tree is broken: %s",
+		    walk.faults ? walk.first.text
+				: "a meta page does not check out");
 	if (is_newest)
 		mark_free(p);
-	if (p->meta[!p->newest].is_good)
+	if (!s->counts->is_whole && p->meta[!p->newest].is_good)
 		pages_walk(p, &p->meta[!p->newest], PAGES_MAIN, &old);
 	search_pages(s);
 }

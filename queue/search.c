@@ -89,8 +89,10 @@ static int add_found(struct search *search, struct store_txn *txn,
 	struct key key = key_message(found.key.id);
 	struct view raw = { NULL, 0 };
 	bool is_good, has_job;
-	int rc = read_job(txn, &found.key, &found.progress, &is_good);
+	int rc;
 
+	note_reading(search->note, found.key.id);
+	rc = read_job(txn, &found.key, &found.progress, &is_good);
 	has_job = !rc;
 	if (is_good)
 		rc = store_get(txn, key_view(&key), &raw);
@@ -99,12 +101,14 @@ static int add_found(struct search *search, struct store_txn *txn,
 	if (rc || !is_good ||
 	    message_unpack(raw, found.key.id, &found.message) ||
 	    !indexes_fit(&found.progress, found.message.envelope)) {
+		note_reading(search->note, NULL);
 		add_bad(search, &found, has_job);
 		found_clear(&found);
 		return 0;
 	}
 	found.key.due = found.progress.due;
 	take_body(search, &found);
+	note_reading(search->note, NULL);
 	store_forget(txn, raw);
 	search->found = must_realloc(search->found, (search->found_count + 1) *
 							sizeof(found));
@@ -255,8 +259,10 @@ static int find_fresh(struct search *search, struct walk *w)
 	int rc = 0;
 
 	w->prefix = key_lane_prefix(RECORD_JOB, search->name);
-	for (bool is_on = walk_from(w, w->prefix); is_on && left && !rc;
-	     is_on = walk_next(w)) {
+	for (bool is_on = walk_from(w, *search->born ? key_job(search->name,
+							       search->born, 0) :
+						       w->prefix);
+	     is_on && left && !rc; is_on = walk_next(w)) {
 		struct found found = { .why = FOUND_DUE, .home = HOME_FRESH,
 				       .key = w->at };
 
@@ -341,14 +347,17 @@ static int find_held(struct search *search, struct walk *w)
 static int look(struct search *search, enum home home)
 {
 	struct walk w = { .rc = 0 };
+	bool is_new;
 	int rc = store_read(search->store[home], &w.txn);
 
 	if (rc)
 		return rc;
 	rc = store_walk(w.txn, &w.cursor);
-	if (!rc)
+	/* What is new and may be looked at alone is not old enough. */
+	is_new = home == HOME_FRESH && *search->born;
+	if (!rc && !is_new)
 		rc = find_expired(search, &w, home);
-	if (!rc && search->delay_before > 0)
+	if (!rc && !is_new && search->delay_before > 0)
 		rc = find_delayed(search, &w, home);
 	if (!rc)
 		rc = home == HOME_FRESH ? find_fresh(search, &w) :
@@ -373,7 +382,7 @@ void search_run(struct request *request)
 		qsort(search->skip, search->skip_count, sizeof(*search->skip),
 		      compare);
 	search->code = look(search, HOME_FRESH);
-	if (!search->code)
+	if (!search->code && search->store[HOME_HELD])
 		search->code = look(search, HOME_HELD);
 }
 

@@ -7,6 +7,7 @@
 #define QUEUE_SEARCH_H
 
 #include "queue/lanes.h"
+#include "queue/note.h"
 #include "queue/reader.h"
 #include "queue/store.h"
 
@@ -42,6 +43,7 @@ struct search {
 	struct lane *lane;
 	/* what is asked */
 	struct store *store[HOMES];
+	struct note *note;     /* what is being read; or NULL */
 	char name[LANE_NAME_MAX + 1];
 	size_t want;           /* jobs that are due, from each home */
 	size_t want_old;       /* and of those to be given up or told of, each */
@@ -52,6 +54,7 @@ struct search {
 	int64_t expire_before; /* ms: accepted before it is given up */
 	int64_t delay_before;  /* ms: accepted before it is told of; 0: never */
 	char notice_id[MESSAGE_ID_LEN + 1]; /* up to here it was */
+	char born[MESSAGE_ID_LEN + 1]; /* what is older in fresh waits; "" */
 	char expire_id[MESSAGE_ID_LEN + 1]; /* in held what is before is on
 	                        * hold; moved on */
 	size_t body_room;      /* bytes of small bodies that may be read along */

@@ -153,6 +153,11 @@ static void on_step(struct request *request);
 static void start_step(struct sweep *s)
 {
 	s->is_reading = true;
+	/* What is not open cannot be walked through. */
+	if (s->queue->opening) {
+		s->is_last = true;
+		s->counts.is_broken = true;
+	}
 	s->queue->is_sweeping = true;
 	s->conf = s->queue->conf;
 	s->request.run = run;

@@ -192,6 +192,7 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 	search->request.done = on_searched;
 	search->queue = queue;
 	search->lane = lane;
+	search->note = queue->note;
 	search->store[HOME_FRESH] = queue->store[HOME_FRESH];
 	search->store[HOME_HELD] = queue->store[HOME_HELD];
 	memcpy(search->name, lane->name, strnlen(lane->name, LANE_NAME_MAX));
@@ -212,6 +213,7 @@ static void start_search(struct queue *queue, struct lane *lane, int64_t now)
 				       now - notice * 1000 : 0;
 	memcpy(search->notice_id, lane->notice_id, sizeof(search->notice_id));
 	memcpy(search->expire_id, lane->expire_id, sizeof(search->expire_id));
+	memcpy(search->born, queue->born, sizeof(search->born));
 	search->body_room = (HOT_BODIES_MAX - queue->hot_bytes) / 8;
 	skip_parts(search, lane);
 	lane->forced = 0;

@@ -103,16 +103,18 @@ static int equip(struct children *all, struct child *child, struct error *error)
 int children_start(struct children *all, struct child *child, double now,
 		   struct error *error)
 {
-	char number[16];
+	char argument[64];
 	struct spawn spawn = {
 		.role = child->is_resolver ? "resolver" : "worker",
-		.argument = child->is_resolver ? NULL : number,
+		.argument = child->is_resolver ? NULL : argument,
 		.bundle = all->bundle,
 		.privs = all->privs,
 	};
 	int ends[2];
 
-	snprintf(number, sizeof(number), "%u", child->number);
+	/* A worker hears of what its forerunner died. */
+	snprintf(argument, sizeof(argument), "%u %ld %d", child->number,
+		 (long)child->dead_pid, child->dead_signal);
 	if (channel_pair(ends, error))
 		return -1;
 	spawn.channel = ends[1];

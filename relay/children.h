@@ -14,6 +14,8 @@ struct child {
 	unsigned number; /* of a worker */
 	bool is_resolver;
 	pid_t pid;	 /* 0: not running */
+	pid_t dead_pid;	 /* the one before, when a signal ended it */
+	int dead_signal;
 	int channel;	 /* -1: none */
 	double started;	 /* seconds, monotonic */
 	bool is_planned; /* to be started again at ... */

@@ -19,13 +19,16 @@
 static int be_worker(const char *argument)
 {
 	struct worker_settings settings = {
-		.number = (unsigned)strtoul(argument, NULL, 10),
 		.channel = SPAWN_CHANNEL,
 	};
 	struct conf *conf = loader_conf(SPAWN_BUNDLE, &settings.files);
 	char name[32];
 	int status;
 
+	/* By our own supervisor: children.c. */
+	if (sscanf(argument, "%u %d %d", &settings.number, &settings.dead_pid,
+		   &settings.dead_signal) < 1)
+		return EX_USAGE;
 	privs_guard_memory();
 	snprintf(name, sizeof(name), "worker-%u", settings.number);
 	settings.conf = conf;

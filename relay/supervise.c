@@ -101,9 +101,12 @@ static void plan(struct child *child, unsigned pause)
 
 static void child_died(struct supervisor *s, struct child *child, int status)
 {
+	pid_t pid = child->pid;
 	unsigned pause = children_died(child, now());
 	char what[64];
 
+	child->dead_pid = WIFSIGNALED(status) ? pid : 0;
+	child->dead_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	describe_death(child, status, what, sizeof(what));
 	if (s->phase != RUNNING && !child->is_resolver) {
 		if (status != 0)

@@ -289,6 +289,8 @@ static int open_rooms(struct worker *w, struct error *error)
 		.workers = conf->workers,
 		.conf = conf,
 		.events = {on_ready, on_gone, on_broken, w},
+		.dead_pid = w->settings->dead_pid,
+		.dead_signal = w->settings->dead_signal,
 	};
 	struct server_settings server = {
 		.conf = conf,

@@ -14,6 +14,7 @@ struct worker_settings {
 	struct conf_files *files; /* holds the self-signed certificate */
 	unsigned number;
 	int channel; /* to the supervisor */
+	int dead_pid, dead_signal; /* our forerunner, if a signal ended it */
 };
 
 /* Runs until told to stop or left alone; returns the exit status. */

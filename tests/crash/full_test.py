@@ -72,7 +72,7 @@ def offer_until_taken(client, size, seconds):
             return
         equal(reply.code, 452, reply)
         assert time.monotonic() < end, reply
-        time.sleep(0.1)
+        time.sleep(0.4)
 
 
 def pour(client, size, most=4000):

@@ -73,6 +73,7 @@ void rig_open(struct rig *rig)
 		.spool = rig->spool,
 		.workers = 1,
 		.conf = &rig->conf,
+		.patience = rig->patience,
 		.events = { on_ready, on_gone, on_broken, rig },
 	};
 
@@ -81,6 +82,8 @@ void rig_open(struct rig *rig)
 	rig->queue = queue_open(rig->loop, &settings, &rig->error);
 	if (!rig->queue)
 		fail_msg("%s", rig->error.text);
+	while (rig->queue->opening && !rig->patience)
+		rig_run(rig, 0.01);
 }
 
 void rig_close(struct rig *rig)
