@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/log.h"
+#include "queue/checkup.h"
 #include "queue/recover.h"
 
 enum { STEP_JOBS = 32, STEP_CHUNKS = 32 };
@@ -14,7 +15,11 @@ enum { STEP_JOBS = 32, STEP_CHUNKS = 32 };
 struct adopt {
 	struct request request;
 	struct queue *queue;      /* ours */
-	struct queue other;       /* theirs: folder and stores only */
+	struct queue other;       /* theirs: folder, note and stores only */
+	struct checkup *checkup;  /* theirs, after a stop that was not in
+	                           * order, on a thread of its own */
+	struct reader *thread;
+	uint64_t map;             /* for its stores */
 	enum home home;           /* the store that is being emptied */
 	char body_id[MESSAGE_ID_LEN + 1]; /* whose chunks are under way */
 	uint32_t next_chunk;
@@ -25,6 +30,8 @@ struct adopt {
 	bool is_in;               /* the step's jobs are durable here */
 	bool is_over;
 	int code;
+	struct error error;       /* it cannot be opened */
+	bool is_open;
 };
 
 /* --- on the reader's thread ------------------------------------------ */
@@ -228,14 +235,20 @@ static void close_other(struct adopt *a, bool is_empty)
 {
 	struct queue *queue = a->queue;
 
-	/* What was put aside there stays there, for its salvage. */
+	/* What was put or set aside there stays there, for its salvage. */
 	if (is_empty)
-		is_empty = !has_quarantined(a->other.store[HOME_FRESH]) &&
+		is_empty = !a->other.is_owed &&
+			   !has_quarantined(a->other.store[HOME_FRESH]) &&
 			   !has_quarantined(a->other.store[HOME_HELD]);
 	store_close(a->other.store[HOME_FRESH]);
 	store_close(a->other.store[HOME_HELD]);
 	if (is_empty)
 		folder_empty(&a->other.folder);
+	/* What was not opened is as it was found. */
+	note_close(a->other.note,
+		   a->is_open && (!a->code || store_is_full(a->code)));
+	reader_free(a->thread);
+	checkup_end(a->checkup);
 	queue->looks[a->other.folder.number] = is_empty ? LOOK_NOTHING :
 							  LOOK_LEFT;
 	lanes_free(a->other.lanes);
@@ -313,29 +326,89 @@ static void take_holds(struct adopt *a)
 	queue_judge_lanes(a->queue);
 }
 
-static void begin(struct queue *queue, const struct folder *folder)
+static void on_open(struct request *request)
 {
-	struct adopt *a = must_alloc(sizeof(*a));
-	struct error error;
+	struct adopt *a = (struct adopt *)request;
 
-	a->queue = queue;
-	a->home = HOME_HELD;
-	a->request.run = run;
-	a->request.done = on_step;
-	a->other.folder = *folder;
-	a->other.lanes = lanes_new();
-	a->other.conf = queue->conf;
-	queue->adopt = a;
-	if (queue_open_stores(&a->other, queue_map_size(queue), &error) ||
-	    recover(&a->other, &error)) {
-		log_say(LOG_ERROR, "warning", "the folder %s has no owner and "
-			"cannot be adopted: %s", folder->path, error.text);
+	if (a->queue->is_closing)
+		return;
+	if (!a->is_open) {
+		log_say(LOG_ERROR, "warning",
+			"the folder %s has no owner and "
+			"cannot be adopted: %s",
+			a->other.folder.path, a->error.text);
 		close_other(a, false);
 		return;
 	}
 	if (a->other.holds.count)
 		take_holds(a);
-	reader_put(queue->reader, &a->request);
+	a->request.run = run;
+	a->request.done = on_step;
+	reader_put(a->queue->reader, &a->request);
+}
+
+static void open_other(struct request *request)
+{
+	struct adopt *a = (struct adopt *)request;
+
+	a->is_open = !queue_open_stores(&a->other, a->map, &a->error) &&
+		     !recover(&a->other, &a->error);
+}
+
+static void go_on(struct adopt *a)
+{
+	a->request.run = open_other;
+	a->request.done = on_open;
+	reader_put(a->queue->reader, &a->request);
+}
+
+static void wait_for_check(struct request *request)
+{
+	struct adopt *a = (struct adopt *)request;
+
+	checkup_wait(a->checkup, CHECKUP_OVER, -1);
+}
+
+static void on_checked(struct request *request)
+{
+	struct adopt *a = (struct adopt *)request;
+
+	if (a->queue->is_closing)
+		return;
+	a->other.is_owed = !checkup_is_saved(a->checkup);
+	go_on(a);
+}
+
+/* What another one died of is not for us to die of. */
+static int begin_check(struct adopt *a)
+{
+	a->checkup = checkup_begin(a->other.folder.path, a->map, &a->error);
+	if (!a->checkup)
+		return -1;
+	a->thread = reader_new(a->queue->loop);
+	a->request.run = wait_for_check;
+	a->request.done = on_checked;
+	reader_put(a->thread, &a->request);
+	return 0;
+}
+
+static void begin(struct queue *queue, const struct folder *folder)
+{
+	struct adopt *a = must_alloc(sizeof(*a));
+	struct note_found found;
+
+	a->queue = queue;
+	a->home = HOME_HELD;
+	a->map = queue_map_size(queue);
+	a->other.folder = *folder;
+	a->other.lanes = lanes_new();
+	a->other.conf = queue->conf;
+	queue->adopt = a;
+	a->other.note = note_open(folder->path, &found, &a->error);
+	if (a->other.note && !checkup_is_needed(folder->path, &found))
+		go_on(a);
+	else if (!a->other.note || begin_check(a))
+		on_open(&a->request);
 }
 
 /* A folder that one of `workers` would take is left to it unless it is
@@ -373,6 +446,11 @@ void adopt_look(struct queue *queue)
 
 void adopt_end(struct queue *queue)
 {
-	if (queue->adopt)
-		close_other(queue->adopt, false);
+	struct adopt *a = queue->adopt;
+
+	if (!a)
+		return;
+	if (a->checkup)
+		checkup_stop(a->checkup);
+	close_other(a, false);
 }

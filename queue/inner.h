@@ -132,9 +132,6 @@ const char *queue_lane_key(const struct conf *conf, const char *domain,
 void queue_retry_lane(struct queue *queue, struct lane *lane);
 /* On its way to that store. Takes the edit. */
 void queue_put(struct queue *queue, enum home home, struct edit *edit);
-/* Zero while held is not open. */
-void queue_numbers(const struct queue *queue, enum home home,
-		   struct commit_numbers *out);
 /* The commit thread of a store that is open now. */
 void queue_start_commit(struct queue *queue, enum home home);
 /* One store of queue->folder. */
@@ -158,6 +155,9 @@ uint32_t policy_delay_notice(const struct conf *conf,
 
 /* --- room.c ---------------------------------------------------------- */
 
+/* Zero while held is not open. */
+void queue_numbers(const struct queue *queue, enum home home,
+		   struct commit_numbers *out);
 /* Bytes: our part of spool-size, and what of it the disk can hold. */
 uint64_t room_share(const struct queue *queue);
 uint64_t room_limit(struct queue *queue);

@@ -285,14 +285,6 @@ void queue_retry_all(struct queue *queue)
 
 /* --- counts ----------------------------------------------------------- */
 
-void queue_numbers(const struct queue *queue, enum home home,
-		   struct commit_numbers *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (queue->commit[home])
-		commit_numbers(queue->commit[home], out);
-}
-
 static void count_lane(void *arg, struct lane *lane)
 {
 	struct queue_counts *out = arg;

@@ -9,6 +9,7 @@
 #include "queue/inner.h"
 #include "queue/opening.h"
 
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "conf/log.h"
@@ -25,6 +26,14 @@ struct room {
 	uint64_t limit;   /* bytes that may be in use */
 	uint64_t reserve; /* of them, not for new mail */
 };
+
+void queue_numbers(const struct queue *queue, enum home home,
+		   struct commit_numbers *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (queue->commit[home])
+		commit_numbers(queue->commit[home], out);
+}
 
 uint64_t room_share(const struct queue *queue)
 {

@@ -74,6 +74,8 @@ void rig_open(struct rig *rig)
 		.workers = 1,
 		.conf = &rig->conf,
 		.patience = rig->patience,
+		.dead_pid = rig->dead_pid,
+		.dead_signal = rig->dead_signal,
 		.events = { on_ready, on_gone, on_broken, rig },
 	};
 

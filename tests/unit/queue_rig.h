@@ -15,7 +15,9 @@ struct rig {
 	char spool[64];
 	char own[64];          /* for a test that lends another's spool */
 	struct error error;
-	int patience;          /* of the next opening; 0: until all is open */
+	/* of the next opening */
+	int patience;          /* 0: until all is open */
+	int dead_pid, dead_signal;
 	/* what was heard */
 	unsigned stored, no_room, failed, ready, gone, broken, rooms;
 	struct lane *lane;     /* the last that was ready */

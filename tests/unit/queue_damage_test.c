@@ -1,0 +1,367 @@
+/*
+ * Damage, and stops that were not in order: what the next start makes of
+ * them.
+ */
+#include "tests/unit/queue_rig.h"
+
+#include <ev.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "queue/inner.h"
+
+enum { MAP = 512 * 1024 * 1024 };
+
+static int cut_file(const struct rig *rig, const char *name, off_t pages)
+{
+	char path[160];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/worker-0/%s/data.mdb", rig->spool,
+		 name);
+	assert_int_equal(stat(path, &st), 0);
+	return truncate(path, st.st_size - pages * 4096);
+}
+
+static bool is_set_aside(const struct rig *rig, int worker, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/worker-%d/%s.damaged-1/salvaged.txt",
+		 rig->spool, worker, name);
+	return !access(path, F_OK);
+}
+
+/* Flips a bit in the middle of the header of the root of the main tree. */
+static void damage_root(const struct rig *rig, int worker, const char *name)
+{
+	unsigned char page[4096];
+	char path[160];
+	size_t root[2], newest;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/worker-%d/%s/data.mdb", rig->spool,
+		 worker, name);
+	file = fopen(path, "r+b");
+	assert_non_null(file);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fread(page, sizeof(page), 1, file), 1);
+		memcpy(&root[i], page + 128, sizeof(root[i]));
+	}
+	memcpy(&newest, page + 144, sizeof(newest));
+	fseek(file, (long)(root[newest & 1] * 4096 + 10), SEEK_SET);
+	fputc(0x47, file);
+	fclose(file);
+}
+
+/* --- cut files ----------------------------------------------------------- */
+
+static void on_damaged(void *arg, struct view bytes, bool is_last,
+		       const char *error)
+{
+	unsigned *errors = arg;
+
+	(void)bytes;
+	if (error) {
+		assert_true(is_last);
+		++*errors;
+	}
+}
+
+static void a_file_that_was_cut_is_set_aside_and_salvaged(void **state)
+{
+	static unsigned char large[100000];
+	struct rig rig;
+	unsigned whole = 0;
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	for (int i = 0; i < 4; i++)
+		rig_accept(&rig, "a@home", "b@one",
+			   view_make(large, sizeof(large)));
+	rig_close(&rig);
+	assert_int_equal(cut_file(&rig, "held", 3), 0);
+	rig_open(&rig);
+	assert_true(is_set_aside(&rig, 0, "held"));
+	assert_int_equal(rig_counts(&rig).messages_fresh, 4);
+	while (rig_counts(&rig).messages_fresh) {
+		struct job *job = rig_take(&rig);
+		struct body *body;
+		unsigned errors = 0;
+
+		/* Only the one whose chunk was cut off is lost. */
+		body = body_open(rig.queue, job, on_damaged, &errors);
+		for (int k = 0; k < 2 && !errors; k++) {
+			body_next(body);
+			rig_run(&rig, 0.02);
+		}
+		body_close(body);
+		whole += !errors;
+		rig_finish(&rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0",
+			   "ok");
+		rig_settle(&rig);
+	}
+	assert_int_equal(whole, 3);
+	rig_clear(&rig);
+}
+
+/* Pages that came and went in one transaction are not written: the file is
+ * shorter than the meta page says, and sound. */
+static void free_pages_may_be_missing_at_the_end(void **state)
+{
+	static unsigned char large[3000];
+	struct rig rig;
+	struct store *store;
+	struct store_txn *txn;
+	struct error error;
+	char path[160];
+
+	(void)state;
+	rig_init(&rig);
+	snprintf(path, sizeof(path), "%s/one", rig.spool);
+	store = store_open(path, MAP, &error);
+	assert_non_null(store);
+	for (uint32_t round = 1; round < 60; round += 7) {
+		assert_int_equal(store_begin(store, &txn), 0);
+		for (uint32_t i = 0; i < round; i++) {
+			struct key key = key_chunk("x", i);
+
+			assert_int_equal(store_put(txn, key_view(&key),
+						   view_make(large, 3000)), 0);
+		}
+		for (uint32_t i = 1; i < round; i++) {
+			struct key key = key_chunk("x", i);
+
+			assert_int_equal(store_delete(txn, key_view(&key)), 0);
+		}
+		assert_int_equal(store_commit(txn), 0);
+		store_close(store);
+		store = store_open(path, MAP, &error);
+		if (!store)
+			fail_msg("round %u: %s", round, error.text);
+	}
+	store_close(store);
+	rig_clear(&rig);
+}
+
+/* --- stops that were not in order ---------------------------------------- */
+
+/* What is left of a relay that was killed. */
+static pid_t kill_after(struct rig *rig, void (*life)(struct rig *rig))
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		rig_reopen_loop(rig);
+		rig_open(rig);
+		life(rig);
+		raise(SIGKILL);
+	}
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	return child;
+}
+
+static void defer(struct rig *rig)
+{
+	rig_finish(rig, rig_take(rig), OUTCOME_DEFERRED, BLAME_MESSAGE, "4.0.0",
+		   "no");
+	rig_settle(rig);
+}
+
+static void deliver(struct rig *rig, const char *id)
+{
+	struct job *job = rig_take(rig);
+
+	assert_string_equal(job->envelope->id, id);
+	rig_finish(rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0", "ok");
+}
+
+/* One message in each store. */
+static void leave_mail(struct rig *rig)
+{
+	rig_accept(rig, "a@home", "b@one", VIEW("first"));
+	defer(rig);
+	rig_accept(rig, "a@home", "b@two", VIEW("second"));
+}
+
+static void a_sound_folder_is_as_it_was_after_a_kill(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	kill_after(&rig, leave_mail);
+	rig_open(&rig);
+	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
+	assert_int_equal(rig_counts(&rig).jobs_held, 1);
+	assert_false(is_set_aside(&rig, 0, "held"));
+	rig_clear(&rig);
+}
+
+static void damage_after_a_kill_costs_nothing(void **state)
+{
+	static const char *const names[] = { "fresh", "held" };
+	struct rig rig;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		rig_init(&rig);
+		kill_after(&rig, leave_mail);
+		damage_root(&rig, 0, names[i]);
+		rig_open(&rig);
+		assert_true(is_set_aside(&rig, 0, names[i]));
+		/* What was in fresh is in held then. */
+		assert_int_equal(rig_counts(&rig).messages_fresh, i);
+		assert_int_equal(rig_counts(&rig).jobs_held, 2 - i);
+		rig_close(&rig);
+		rig_open(&rig);
+		assert_int_equal(rig_counts(&rig).jobs_held, 2 - i);
+		rig_clear(&rig);
+	}
+}
+
+/* --- beside service ------------------------------------------------------ */
+
+/* Much to be checked in held, and one in fresh. */
+static void leave_much(struct rig *rig)
+{
+	static unsigned char large[24 * 1024 * 1024];
+
+	rig_accept(rig, "a@home", "b@one", view_make(large, sizeof(large)));
+	defer(rig);
+	rig_accept(rig, "a@home", "b@two", VIEW("old"));
+}
+
+static void service_begins_while_held_is_being_checked(void **state)
+{
+	struct rig rig;
+	struct buffer body;
+	struct job *job;
+
+	(void)state;
+	rig_init(&rig);
+	kill_after(&rig, leave_much);
+	rig.patience = 1;
+	rig_open(&rig);
+	assert_non_null(rig.queue->opening);
+	/* The old one waits, for held may have it too; new mail does not. */
+	rig_accept(&rig, "a@home", "b@two", VIEW("new"));
+	deliver(&rig, rig.last_id);
+	rig_accept(&rig, "a@home", "b@two", VIEW("another"));
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
+		   "4.0.0", "later");
+	for (int i = 0; rig.queue->opening && i < 3000; i++)
+		rig_run(&rig, 0.01);
+	assert_null(rig.queue->opening);
+	rig_settle(&rig);
+	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
+	assert_int_equal(rig_counts(&rig).jobs_held, 2);
+	body = rig_body(&rig, job = rig_take(&rig));
+	assert_true(view_equal(buffer_view(&body), VIEW("old")));
+	buffer_clear(&body);
+	rig_finish(&rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0", "ok");
+	rig_clear(&rig);
+}
+
+static void a_stop_while_held_is_being_checked_loses_nothing(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	kill_after(&rig, leave_much);
+	rig.patience = 1;
+	rig_open(&rig);
+	rig_accept(&rig, "a@home", "b@three", VIEW("new"));
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
+		   "4.0.0", "later");
+	assert_non_null(rig.queue->opening);
+	rig_close(&rig);
+	rig.patience = 0;
+	rig_open(&rig);
+	assert_int_equal(rig_counts(&rig).messages_fresh, 2);
+	assert_int_equal(rig_counts(&rig).jobs_held, 1);
+	rig_clear(&rig);
+}
+
+/* --- what somebody died of ----------------------------------------------- */
+
+static void die_reading(struct rig *rig)
+{
+	rig_accept(rig, "a@home", "b@one c@two", VIEW("deadly"));
+	note_reading(rig->queue->note, rig->last_id);
+	rig_accept(rig, "a@home", "b@one", VIEW("harmless"));
+}
+
+static void a_message_that_a_worker_died_of_is_put_aside(void **state)
+{
+	static const struct {
+		int signal;
+		unsigned left;
+	} rows[] = { { SIGBUS, 1 }, { SIGSEGV, 1 }, { SIGKILL, 3 } };
+	struct rig rig;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rig_init(&rig);
+		rig.dead_pid = kill_after(&rig, die_reading);
+		rig.dead_signal = rows[i].signal;
+		rig_open(&rig);
+		assert_int_equal(rig_counts(&rig).messages_fresh, rows[i].left);
+		rig_close(&rig);
+		/* Once is enough. */
+		rig_open(&rig);
+		assert_int_equal(rig_counts(&rig).messages_fresh, rows[i].left);
+		rig_clear(&rig);
+	}
+}
+
+/* --- somebody else's folder ----------------------------------------------- */
+
+static void a_damaged_folder_without_an_owner_is_adopted(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	/* The child cannot have ours. */
+	kill_after(&rig, leave_mail);
+	damage_root(&rig, 1, "held");
+	rig.queue->next_look = 0;
+	queue_set_timer(rig.queue);
+	for (int i = 0; rig_counts(&rig).jobs_held < 2 && i < 3000; i++)
+		rig_run(&rig, 0.01);
+	rig_settle(&rig);
+	assert_true(is_set_aside(&rig, 1, "held"));
+	assert_int_equal(rig_counts(&rig).jobs_held, 2);
+	rig_clear(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_that_was_cut_is_set_aside_and_salvaged),
+		cmocka_unit_test(free_pages_may_be_missing_at_the_end),
+		cmocka_unit_test(a_sound_folder_is_as_it_was_after_a_kill),
+		cmocka_unit_test(damage_after_a_kill_costs_nothing),
+		cmocka_unit_test(service_begins_while_held_is_being_checked),
+		cmocka_unit_test(a_stop_while_held_is_being_checked_loses_nothing),
+		cmocka_unit_test(a_message_that_a_worker_died_of_is_put_aside),
+		cmocka_unit_test(a_damaged_folder_without_an_owner_is_adopted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
