@@ -6,11 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int folder_sync(const char *path, struct error *error)
@@ -112,35 +113,59 @@ static int try_folder(const char *spool, unsigned number, bool makes,
 	return try_lock(lock, makes, &out->lock, error);
 }
 
-int folder_take(const char *spool, struct folder *out, struct error *error)
+static const char *const names[] = { "fresh", "held" };
+
+static bool has_stores(const struct folder *folder)
+{
+	char path[FOLDER_MAX + 8];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder->path, names[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
+static int take(const char *spool, bool is_empty, struct folder *out,
+		struct error *error)
 {
 	if (folder_make(spool, error))
 		return -1;
 	for (unsigned k = 0; k < FOLDER_WORKERS_MAX; k++) {
 		int got = try_folder(spool, k, true, out, error);
 
+		if (got < 0)
+			return -1;
+		if (got && (!is_empty || !has_stores(out)))
+			return 0;
 		if (got)
-			return got == 1 ? 0 : -1;
+			folder_release(out);
 	}
 	return error_set(error, "%s: every worker folder is locked", spool);
 }
 
-static const char *const names[] = { "fresh", "held" };
+int folder_take(const char *spool, struct folder *out, struct error *error)
+{
+	return take(spool, false, out, error);
+}
+
+int folder_take_empty(const char *spool, struct folder *out,
+		      struct error *error)
+{
+	return take(spool, true, out, error);
+}
 
 enum folder_state folder_try(const char *spool, unsigned number,
 			     struct folder *out)
 {
-	char path[FOLDER_MAX + 8];
 	struct error ignored;
 	int got = try_folder(spool, number, false, out, &ignored);
 
 	if (got < 1)
 		return got ? FOLDER_NONE : FOLDER_HELD;
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", out->path, names[i]);
-		if (!access(path, F_OK))
-			return FOLDER_TAKEN;
-	}
+	if (has_stores(out))
+		return FOLDER_TAKEN;
 	folder_release(out);
 	return FOLDER_EMPTY;
 }
@@ -149,7 +174,7 @@ int folder_set_aside(const char *path, char out[FOLDER_MAX],
 		     struct error *error)
 {
 	for (unsigned n = 1; n < 1000; n++) {
-		int len = snprintf(out, FOLDER_MAX, "%s.damaged-%u", path, n);
+		int len = snprintf(out, FOLDER_MAX, "%s" FOLDER_DAMAGED "%u", path, n);
 
 		if (len >= FOLDER_MAX)
 			break;
@@ -180,6 +205,15 @@ void folder_release(struct folder *folder)
 	if (folder->lock >= 0)
 		close(folder->lock);
 	folder->lock = -1;
+}
+
+bool folder_has_room(const char *path, const char *file)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	return stat(file, &st) || statvfs(path, &fs) ||
+	       (uint64_t)fs.f_bavail * fs.f_frsize > (uint64_t)st.st_size;
 }
 
 off_t folder_data_size(const char *folder)

@@ -8,6 +8,7 @@
 
 #include "conf/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum { FOLDER_MAX = 4096, FOLDER_WORKERS_MAX = 1024 };
@@ -28,6 +29,9 @@ struct folder {
 
 /* Takes the lowest worker-K whose lock is free, or makes one. */
 int folder_take(const char *spool, struct folder *out, struct error *error);
+/* The lowest that is free and holds no stores. */
+int folder_take_empty(const char *spool, struct folder *out,
+		      struct error *error);
 /*
  * Tries worker-K: FOLDER_TAKEN when it is there, free and holds stores,
  * FOLDER_EMPTY when it is there and holds none, FOLDER_HELD when somebody
@@ -37,6 +41,7 @@ int folder_take(const char *spool, struct folder *out, struct error *error);
 enum folder_state { FOLDER_NONE, FOLDER_HELD, FOLDER_EMPTY, FOLDER_TAKEN };
 enum folder_state folder_try(const char *spool, unsigned number,
 			     struct folder *out);
+#define FOLDER_DAMAGED ".damaged-"
 /* A store's folder goes to `PATH.damaged-N`, the first that is free. */
 int folder_set_aside(const char *path, char out[FOLDER_MAX],
 		     struct error *error);
@@ -44,6 +49,8 @@ int folder_set_aside(const char *path, char out[FOLDER_MAX],
 void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);
 
+/* Has the disk of the folder room for another file like that? */
+bool folder_has_room(const char *path, const char *file);
 /* Bytes of the store in a folder; -1: there is none. What we may not look
  * into is there: it is not ours to replace. */
 off_t folder_data_size(const char *folder);

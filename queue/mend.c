@@ -13,16 +13,46 @@
 
 enum { BATCH = 256 };
 
-struct lost {
-	char id[MESSAGE_ID_LEN + 1];
+/* A set, sorted when all are in it. */
+struct ids {
+	char (*at)[MESSAGE_ID_LEN + 1];
+	size_t count, room;
 };
 
 struct mend {
 	const struct salvage_settings *set;
 	struct salvage_counts *counts;
-	struct lost *lost; /* messages of which a job was lost */
-	size_t lost_count;
+	struct ids found;
+	struct ids lost; /* messages of which a job was lost */
 };
+
+static void ids_add(struct ids *ids, const char *id)
+{
+	if (ids->count && !strcmp(ids->at[ids->count - 1], id))
+		return;
+	if (ids->count == ids->room) {
+		ids->room = ids->room ? ids->room * 2 : 64;
+		ids->at = must_realloc(ids->at, ids->room * sizeof(*ids->at));
+	}
+	memcpy(ids->at[ids->count++], id, sizeof(*ids->at));
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void ids_sort(struct ids *ids)
+{
+	if (ids->count)
+		qsort(ids->at, ids->count, sizeof(*ids->at), by_id);
+}
+
+static bool ids_has(const struct ids *ids, const char *id)
+{
+	return ids->count && bsearch(id, ids->at, ids->count, sizeof(*ids->at),
+				     by_id);
+}
 
 struct mend *mend_new(const struct salvage_settings *settings,
 		      struct salvage_counts *counts)
@@ -36,31 +66,27 @@ struct mend *mend_new(const struct salvage_settings *settings,
 
 void mend_free(struct mend *mend)
 {
-	free(mend->lost);
+	free(mend->found.at);
+	free(mend->lost.at);
 	free(mend);
+}
+
+void mend_note(struct mend *mend, const char *id)
+{
+	ids_add(&mend->found, id);
 }
 
 void mend_note_lost(struct mend *mend, const char *id)
 {
-	mend->lost = must_realloc(mend->lost,
-				  (mend->lost_count + 1) * sizeof(*mend->lost));
-	memcpy(mend->lost[mend->lost_count++].id, id, sizeof(mend->lost->id));
+	ids_add(&mend->lost, id);
 }
 
-static int by_id(const void *a, const void *b)
+static void say(struct mend *mend, enum salvage_fate fate, const char *text,
+		const struct envelope *envelope)
 {
-	return strcmp(a, b);
-}
+	struct salvage_news news = { fate, text, envelope };
 
-static bool has_lost(const struct mend *mend, const char *id)
-{
-	return mend->lost_count && bsearch(id, mend->lost, mend->lost_count,
-					   sizeof(*mend->lost), by_id);
-}
-
-static void say(struct mend *mend, enum salvage_fate fate, const char *text)
-{
-	mend->set->say(mend->set->arg, fate, text);
+	mend->set->say(mend->set->arg, &news);
 }
 
 /* --- jobs ------------------------------------------------------------- */
@@ -69,12 +95,15 @@ static int lose_job(struct mend *mend, struct store_txn *txn,
 		    const struct job_key *job)
 {
 	struct key key = key_job(job->lane, job->id, job->part);
-	char text[512];
+	struct buffer text = { NULL, 0, 0, 0 };
 
 	mend->counts->lost++;
-	snprintf(text, sizeof(text), "%s, on its way to %s, has no envelope",
-		 job->id, job->lane);
-	say(mend, SALVAGE_LOST, text);
+	buffer_printf(&text, "%s, on its way to ", job->id);
+	bytes_escape(&text, view_of(job->lane), LANE_NAME_MAX);
+	buffer_append(&text, VIEW(": its envelope is gone"));
+	buffer_append_byte(&text, '\0');
+	say(mend, SALVAGE_LOST, (const char *)buffer_view(&text).at, NULL);
+	buffer_clear(&text);
 	return store_delete(txn, key_view(&key));
 }
 
@@ -133,7 +162,7 @@ static int mend_job(struct mend *mend, struct store_txn *txn, struct view key)
 	struct view raw;
 	int rc;
 
-	if (key_parse(key, &job))
+	if (key_parse(key, &job) || !ids_has(&mend->found, job.id))
 		return 0;
 	message = key_message(job.id);
 	rc = store_get(txn, key_view(&message), &raw);
@@ -233,26 +262,67 @@ static int mend_parts(struct mend *mend, struct store_txn *txn,
 		any |= has[i];
 	}
 	for (size_t i = 0; i < parts->count && !rc; i++)
-		if (!has[i] && (!any || has_lost(mend, id)))
+		if (!has[i] && (!any || ids_has(&mend->lost, id)))
 			rc = make_job(mend, txn, message, i);
 	free(has);
 	return rc;
 }
 
-static void say_saved(struct mend *mend, const struct envelope *envelope)
+static int count_missing(struct store_txn *txn, const char *id,
+			 const struct body_place *place, uint32_t *missing)
 {
-	struct buffer sender = { NULL, 0, 0, 0 };
-	char text[512];
+	*missing = 0;
+	for (uint32_t i = 0; i < place->chunks; i++) {
+		struct key key = key_chunk(id, i);
+		struct view ignored;
+		int rc = store_get(txn, key_view(&key), &ignored);
 
-	bytes_escape(&sender, view_of(envelope->sender), 256);
-	snprintf(text, sizeof(text),
-		 "%s from <%.*s>, %llu bytes, "
-		 "%zu recipients",
-		 envelope->id, (int)buffer_len(&sender),
-		 (const char *)buffer_view(&sender).at,
-		 (unsigned long long)envelope->size, envelope->recipient_count);
-	buffer_clear(&sender);
-	say(mend, SALVAGE_SAVED, text);
+		if (rc && !store_is_absent(rc))
+			return rc;
+		*missing += rc != 0;
+	}
+	return 0;
+}
+
+static void say_saved(struct mend *mend, const struct message_record *message,
+		      uint32_t missing)
+{
+	const struct envelope *envelope = message->envelope;
+	struct buffer text = { NULL, 0, 0, 0 };
+
+	buffer_printf(&text, "%s from <", envelope->id);
+	bytes_escape(&text, view_of(envelope->sender), 256);
+	buffer_printf(&text, ">, %llu bytes, %zu recipient%s",
+		      (unsigned long long)envelope->size,
+		      envelope->recipient_count,
+		      envelope->recipient_count == 1 ? "" : "s");
+	if (missing)
+		buffer_printf(&text, ": %u of the %u pieces of its body are "
+			      "gone", missing, message->place.chunks);
+	buffer_append_byte(&text, '\0');
+	say(mend, missing ? SALVAGE_LOST : SALVAGE_SAVED,
+	    (const char *)buffer_view(&text).at, envelope);
+	buffer_clear(&text);
+	mend->counts->messages += !missing;
+	mend->counts->lost += missing != 0;
+}
+
+/* What lacks a piece of its body stays: it is put aside when it is read. */
+static int mend_whole(struct mend *mend, struct store_txn *txn,
+		      const struct message_record *message)
+{
+	const char *id = message->envelope->id;
+	struct key open = key_open(id);
+	uint32_t missing;
+	int rc = count_missing(txn, id, &message->place, &missing);
+
+	if (rc)
+		return rc;
+	say_saved(mend, message, missing);
+	rc = mend_parts(mend, txn, message);
+	if (!rc && message->place.chunks)
+		rc = store_delete(txn, key_view(&open));
+	return store_is_absent(rc) ? 0 : rc;
 }
 
 static int mend_message(struct mend *mend, struct store_txn *txn,
@@ -261,26 +331,38 @@ static int mend_message(struct mend *mend, struct store_txn *txn,
 	struct message_record message;
 	char id[MESSAGE_ID_LEN + 1];
 	struct buffer copy = { NULL, 0, 0, 0 };
-	struct key open;
 	struct view raw;
-	int rc = store_get(txn, key, &raw);
+	int rc;
 
-	if (rc || key_parse_id(key, id))
+	if (key_parse_id(key, id) || !ids_has(&mend->found, id))
+		return 0;
+	rc = store_get(txn, key, &raw);
+	if (rc)
 		return rc;
 	/* A value does not outlive the next put. */
 	buffer_append(&copy, raw);
 	if (!message_unpack(buffer_view(&copy), id, &message)) {
-		say_saved(mend, message.envelope);
-		rc = mend_parts(mend, txn, &message);
-		open = key_open(id);
-		if (!rc && message.place.chunks)
-			rc = store_delete(txn, key_view(&open));
-		if (store_is_absent(rc))
-			rc = 0;
+		rc = mend_whole(mend, txn, &message);
 		message_record_clear(&message);
 	}
 	buffer_clear(&copy);
 	return rc;
+}
+
+/* --- bodies ----------------------------------------------------------- */
+
+/* One that nobody has claimed: its message may be in fresh. */
+static int mend_body(struct mend *mend, struct store_txn *txn, struct view key)
+{
+	char id[MESSAGE_ID_LEN + 1], text[128];
+
+	(void)txn;
+	if (key_parse_id(key, id) || !ids_has(&mend->found, id))
+		return 0;
+	snprintf(text, sizeof(text), "a body without its envelope: that of %s",
+		 id);
+	say(mend, SALVAGE_NOTED, text, NULL);
+	return 0;
 }
 
 /* --- all of them ------------------------------------------------------ */
@@ -343,8 +425,10 @@ int mend_all(struct mend *mend)
 {
 	int rc;
 
-	if (mend->lost_count)
-		qsort(mend->lost, mend->lost_count, sizeof(*mend->lost), by_id);
+	ids_sort(&mend->found);
+	ids_sort(&mend->lost);
 	rc = mend_kind(mend, RECORD_JOB, mend_job);
-	return rc ? rc : mend_kind(mend, RECORD_MESSAGE, mend_message);
+	if (!rc)
+		rc = mend_kind(mend, RECORD_MESSAGE, mend_message);
+	return rc ? rc : mend_kind(mend, RECORD_OPEN, mend_body);
 }

@@ -14,6 +14,8 @@ struct mend;
 struct mend *mend_new(const struct salvage_settings *settings,
 		      struct salvage_counts *counts);
 void mend_free(struct mend *mend);
+/* A record of that message was found: it is among those to be mended. */
+void mend_note(struct mend *mend, const char *id);
 /* A job of that message was there and does not check out. */
 void mend_note_lost(struct mend *mend, const char *id);
 /* 0 or the store's code. */

@@ -93,6 +93,11 @@ size_t record_length(struct view raw)
 				0;
 }
 
+uint32_t record_number(struct view raw)
+{
+	return get_u32(raw.at + AT_NUMBER);
+}
+
 void record_id(struct view raw, char id[MESSAGE_ID_LEN + 1])
 {
 	for (size_t i = 0; i < MESSAGE_ID_LEN; i++) {

@@ -49,9 +49,11 @@ int record_open(struct view raw, enum record_kind kind, const char *id,
 
 /* For what is found without a tree, and proven by nothing yet: does a frame
  * of that kind begin here?  How long is the record, frame included, that
- * begins here (0: none does)?  Whose is it, for people? */
+ * begins here (0: none does)?  Which number has it, and whose is it (what no
+ * id can have is '?')? */
 bool record_is_framed(struct view raw, enum record_kind kind);
 size_t record_length(struct view raw);
+uint32_t record_number(struct view raw);
 void record_id(struct view raw, char id[MESSAGE_ID_LEN + 1]);
 
 struct key {

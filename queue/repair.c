@@ -17,18 +17,19 @@
 #include "queue/check.h"
 #include "queue/checkup.h"
 #include "queue/folder.h"
+#include "queue/salvage_list.h"
 
 enum {
 	PATH_ROOM = FOLDER_MAX + 300,
-	LOST_SAID = 100, /* of these single lines are logged; all are listed */
+	SAID_MAX = 100, /* of what is not saved; all of it is listed */
 };
 
 struct repair {
 	const char *folder;
 	uint64_t map;
 	int out;
-	FILE *list;
-	unsigned lost;
+	struct salvage_list *list;
+	unsigned said;
 };
 
 __attribute__((format(printf, 3, 4))) static void tell(const struct repair *r,
@@ -96,10 +97,10 @@ static bool is_owed(const char *folder, const char *name)
 {
 	char path[PATH_ROOM];
 
-	if (!strstr(name, ".damaged-"))
+	if (!strstr(name, FOLDER_DAMAGED))
 		return false;
-	snprintf(path, sizeof(path), "%s/%s/" REPAIR_LIST, folder, name);
-	return access(path, F_OK) != 0;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return !salvage_list_is_there(path);
 }
 
 bool checkup_is_owed(const char *folder)
@@ -115,25 +116,23 @@ bool checkup_is_owed(const char *folder)
 	return owed;
 }
 
-static void on_line(void *arg, enum salvage_fate fate, const char *text)
+static void on_news(void *arg, const struct salvage_news *news)
 {
-	static const char *const words[] = {
-		[SALVAGE_SAVED] = "saved",
-		[SALVAGE_LOST] = "lost ",
-		[SALVAGE_NOTED] = "note ",
-	};
 	struct repair *r = arg;
 
-	fprintf(r->list, "%s %s\n", words[fate], text);
-	if (fate == SALVAGE_LOST && r->lost++ < LOST_SAID)
-		tell(r, REPAIR_WARNING, "lost: %s", text);
+	salvage_list_add(r->list, news);
+	if (news->fate != SALVAGE_SAVED && r->said++ < SAID_MAX)
+		tell(r, REPAIR_WARNING, "%s%s",
+		     news->fate == SALVAGE_LOST ? "lost: " : "", news->text);
 }
 
 static int save_into(struct repair *r, const char *file, struct store *held)
 {
-	struct salvage_settings set = {
-		.file = file, .into = held, .say = on_line, .arg = r
-	};
+	struct salvage_settings set = { .files = &file,
+					.file_count = 1,
+					.into = held,
+					.say = on_news,
+					.arg = r };
 	struct salvage_counts counts;
 	struct error error;
 
@@ -145,36 +144,53 @@ static int save_into(struct repair *r, const char *file, struct store *held)
 		return -1;
 	}
 	tell(r, REPAIR_WARNING,
-	     "salvaged from %s: %llu messages, %llu of "
-	     "their bodies' pieces; %llu records are lost; the list is " REPAIR_LIST
-	     " beside it",
+	     "salvaged from %s: %llu messages; %llu are or may be lost; the "
+	     "list is " SALVAGE_LIST " beside it",
 	     file, (unsigned long long)counts.messages,
-	     (unsigned long long)counts.chunks,
 	     (unsigned long long)counts.lost);
 	return 0;
 }
 
-/* The list gets its name when all of it is true. */
 static int save(struct repair *r, const char *name, struct store *held)
 {
-	char file[PATH_ROOM], draft[PATH_ROOM], list[PATH_ROOM];
+	char folder[PATH_ROOM], file[PATH_ROOM + 16];
+	struct error error;
 	int rc;
 
-	snprintf(file, sizeof(file), "%s/%s/data.mdb", r->folder, name);
-	snprintf(draft, sizeof(draft), "%s/%s/" REPAIR_LIST ".new", r->folder,
-		 name);
-	snprintf(list, sizeof(list), "%s/%s/" REPAIR_LIST, r->folder, name);
-	r->list = fopen(draft, "we");
-	if (!r->list) {
-		tell(r, REPAIR_WARNING, "%s cannot be written", draft);
+	snprintf(folder, sizeof(folder), "%s/%s", r->folder, name);
+	snprintf(file, sizeof(file), "%s/data.mdb", folder);
+	/* Half of it, and all of it again later, would come twice. */
+	if (!folder_has_room(r->folder, file)) {
+		tell(r, REPAIR_WARNING,
+		     "%s is salvaged at a start when the disk has room for it",
+		     file);
 		return -1;
 	}
-	r->lost = 0;
+	r->list = salvage_list_new(folder, &error);
+	if (!r->list) {
+		tell(r, REPAIR_WARNING, "%s", error.text);
+		return -1;
+	}
+	r->said = 0;
 	rc = save_into(r, file, held);
-	if (fflush(r->list) || fsync(fileno(r->list)))
-		rc = -1;
-	fclose(r->list);
-	return rc || rename(draft, list) ? -1 : 0;
+	return salvage_list_end(r->list, !rc);
+}
+
+/* Held's come first: messages of fresh have their bodies there. */
+static int save_named(struct repair *r, const char *prefix, struct store *held)
+{
+	DIR *dir = opendir(r->folder);
+	const struct dirent *entry;
+	int rc = dir ? 0 : -1;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)) &&
+		    is_owed(r->folder, entry->d_name) &&
+		    save(r, entry->d_name, held))
+			rc = -1;
+	if (dir)
+		closedir(dir);
+	return rc;
 }
 
 static int save_all(struct repair *r)
@@ -182,22 +198,19 @@ static int save_all(struct repair *r)
 	char path[PATH_ROOM];
 	struct error error;
 	struct store *held;
-	DIR *dir = opendir(r->folder);
-	const struct dirent *entry;
-	int rc = dir ? 0 : -1;
+	int rc;
 
 	snprintf(path, sizeof(path), "%s/held", r->folder);
 	held = store_open(path, r->map, &error);
-	if (!held)
+	if (!held) {
 		tell(r, REPAIR_WARNING, "%s", error.text);
-	while (dir && held && (entry = readdir(dir)))
-		if (is_owed(r->folder, entry->d_name) &&
-		    save(r, entry->d_name, held))
-			rc = -1;
-	if (dir)
-		closedir(dir);
+		return -1;
+	}
+	rc = save_named(r, "held" FOLDER_DAMAGED, held);
+	if (save_named(r, "fresh" FOLDER_DAMAGED, held))
+		rc = -1;
 	store_close(held);
-	return held ? rc : -1;
+	return rc;
 }
 
 void repair_folder(const char *folder, uint64_t map, int out)

@@ -4,8 +4,7 @@
 #ifndef QUEUE_REPAIR_H
 #define QUEUE_REPAIR_H
 
-#include "conf/bytes.h"
-#include "queue/salvage.h"
+#include <stdint.h>
 
 /* What it says, as the first character of a line. */
 enum repair_word {
@@ -19,8 +18,4 @@ enum repair_word {
 
 /* Checks fresh, then held, then saves what was set aside. */
 void repair_folder(const char *folder, uint64_t map, int out);
-/* The list of what was saved from a folder that is set aside; it is there
- * only when that is over. */
-#define REPAIR_LIST "salvaged.txt"
-
 #endif

@@ -17,13 +17,13 @@
 #include "queue/clock.h"
 #include "queue/holds.h"
 #include "queue/ledger.h"
+#include "queue/losses.h"
 #include "queue/mend.h"
 #include "queue/message.h"
 #include "queue/pages.h"
 
 enum {
 	BATCH = 4 * 1024 * 1024, /* bytes put in one transaction */
-	LOST_KNOWN = 1000,
 	/* Below 16 MiB the length in a frame has a NUL. */
 	RECORD_MAX = 0xFFFFFF,
 	PAGE_HEAD = sizeof(size_t) + 8,
@@ -38,19 +38,19 @@ struct salvage {
 	size_t in_batch;
 	int code;     /* the new store's */
 	bool has_bad; /* a tree led to what does not check out */
-	uint32_t lost[LOST_KNOWN];
-	size_t lost_count;
+	struct losses losses;
 };
 
 /* --- the new store ---------------------------------------------------- */
 
-static void say(struct salvage *s, enum salvage_fate fate, const char *format,
-		const char *id)
+static void say(struct salvage *s, enum salvage_fate fate, const char *what,
+		const char *more)
 {
-	char text[64 + ERROR_TEXT_MAX];
+	char text[128 + ERROR_TEXT_MAX];
+	struct salvage_news news = { .fate = fate, .text = text };
 
-	snprintf(text, sizeof(text), format, id);
-	s->set->say(s->set->arg, fate, text);
+	snprintf(text, sizeof(text), "%s%s", what, more);
+	s->set->say(s->set->arg, &news);
 }
 
 static void flush(struct salvage *s)
@@ -99,11 +99,12 @@ static void take_message(struct salvage *s, const char *id, uint32_t number,
 	struct message_record message;
 
 	(void)number;
-	if (is_there(s, key_message(id)) || message_unpack(raw, id, &message))
+	if (message_unpack(raw, id, &message))
 		return;
 	message_record_clear(&message);
-	put(s, key_message(id), raw);
-	s->counts->messages++;
+	mend_note(s->mend, id);
+	if (!is_there(s, key_message(id)))
+		put(s, key_message(id), raw);
 }
 
 /* Attempts only grow, and open recipients only become fewer. */
@@ -124,6 +125,7 @@ static void take_job(struct salvage *s, const char *id, uint32_t part,
 
 	if (progress_unpack(raw, id, &found))
 		return;
+	mend_note(s->mend, id);
 	if (!progress_lane(raw, lane)) {
 		if (has(s, key_job(lane, id, part), &old) &&
 		    !progress_unpack(old, id, &known)) {
@@ -148,9 +150,9 @@ static void take_chunk(struct salvage *s, const char *id, uint32_t number,
 	if (is_there(s, key_chunk(id, number)))
 		return;
 	put(s, key_chunk(id, number), raw);
-	s->counts->chunks++;
+	mend_note(s->mend, id);
 	/* Of nobody, until a message claims it. */
-	if (number || is_there(s, key_message(id)))
+	if (is_there(s, key_message(id)) || is_there(s, key_open(id)))
 		return;
 	record_begin(&mark);
 	record_seal(&mark, RECORD_OPEN, id, 0);
@@ -189,15 +191,15 @@ static const struct taker {
 	enum record_kind kind;
 	void (*take)(struct salvage *s, const char *id, uint32_t number,
 		     struct view raw);
-	bool has_id;
+	const char *name;
 } takers[] = {
-	{RECORD_MESSAGE, take_message, true },
-	{ RECORD_JOB,    take_job,	true },
-	{ RECORD_CHUNK,	take_chunk,   true },
-	{ RECORD_HOLD,   take_hold,	  false},
-	{ RECORD_CLOCK,	take_clock,   false},
-	{ RECORD_LANE,   NULL,	     false},
-	{ RECORD_OPEN,   NULL,	     true },
+	{ RECORD_MESSAGE, take_message, "the envelope of " },
+	{ RECORD_JOB, take_job, "the state of a delivery of " },
+	{ RECORD_CHUNK, take_chunk, "a piece of the body of " },
+	{ RECORD_HOLD, take_hold, "a rule that holds mail" },
+	{ RECORD_CLOCK, take_clock, "the clock" },
+	{ RECORD_LANE, NULL, NULL },
+	{ RECORD_OPEN, NULL, NULL },
 };
 
 static bool begins(struct salvage *s)
@@ -233,34 +235,30 @@ static bool take(struct salvage *s, struct view raw)
 	return true;
 }
 
-/* The same one may be met in the tree and in its page's bytes. */
-static bool is_known_lost(struct salvage *s, struct view raw)
-{
-	uint32_t mark = bytes_crc32c(0, raw.at, RECORD_FRAME);
-
-	for (size_t i = 0; i < s->lost_count; i++)
-		if (s->lost[i] == mark)
-			return true;
-	if (s->lost_count < LOST_KNOWN)
-		s->lost[s->lost_count++] = mark;
-	return false;
-}
-
 static void lose(struct salvage *s, struct view raw)
 {
-	char id[MESSAGE_ID_LEN + 1], text[64];
 	const struct taker *taker = taker_of(raw);
 
 	s->has_bad = true;
-	if (!taker || !taker->take || is_known_lost(s, raw))
-		return;
-	record_id(raw, id);
-	if (taker->kind == RECORD_JOB)
-		mend_note_lost(s->mend, id);
+	if (taker && taker->take)
+		losses_add(&s->losses, taker->kind, raw);
+}
+
+static void tell_loss(void *arg, const struct loss *loss)
+{
+	struct salvage *s = arg;
+	const char *name;
+	size_t i = 0;
+
+	while ((char)takers[i].kind != loss->kind)
+		i++;
+	name = takers[i].name;
+	if (loss->kind == RECORD_JOB)
+		mend_note_lost(s->mend, loss->id);
 	s->counts->lost++;
-	snprintf(text, sizeof(text), "a record of sort %c of %s",
-		 (char)taker->kind, taker->has_id ? id : "the spool");
-	say(s, SALVAGE_LOST, "%s does not check out", text);
+	/* Those that belong to a message end in "of ". */
+	say(s, SALVAGE_LOST, name,
+	    name[strlen(name) - 1] == ' ' ? loss->id : "");
 }
 
 /* --- where a tree leads ----------------------------------------------- */
@@ -366,7 +364,7 @@ static void search_pages(struct salvage *s)
 			continue;
 		if (pages_read(&s->pages, i, 1, page)) {
 			s->counts->lost++;
-			say(s, SALVAGE_LOST, "%s", "a page cannot be read");
+			say(s, SALVAGE_LOST, "a page that cannot be read", "");
 			continue;
 		}
 		search_page(s, i, page);
@@ -389,26 +387,44 @@ static void mark_free(struct pages *p)
 			p->use[i] = PAGE_UNKNOWN;
 }
 
+/* What lay behind the end of the file cannot be named. */
+static void tell_cut(struct salvage *s)
+{
+	const struct pages *p = &s->pages;
+	const struct pages_meta *meta = &p->meta[p->newest];
+	char text[64];
+
+	if (!meta->is_good || meta->last < p->count)
+		return;
+	snprintf(text, sizeof(text), "%zu of its %zu pages",
+		 meta->last + 1 - p->count, meta->last + 1);
+	s->counts->lost++;
+	say(s, SALVAGE_LOST, "the end of the file: ", text);
+}
+
 static void collect(struct salvage *s)
 {
 	struct pages *p = &s->pages;
 	struct pages_walk walk = { .visit = visit, .arg = s };
 	struct pages_walk old = walk;
 	/* Else the newest one may be the one that is broken. */
-	bool is_newest = pages_metas_agree(p);
+	bool is_newest = pages_metas_agree(p), is_whole;
 
 	if (p->meta[p->newest].is_good)
 		pages_walk(p, &p->meta[p->newest], PAGES_MAIN, &walk);
-	s->counts->is_whole = is_newest && !walk.faults;
-	if (s->counts->is_whole && !s->has_bad)
+	is_whole = is_newest && !walk.faults;
+	s->counts->is_whole &= is_whole;
+	if (is_whole && !s->has_bad)
 		return;
-	if (!s->counts->is_whole)
-		say(s, SALVAGE_NOTED, "the tree is broken: %s",
+	if (!is_whole)
+		tell_cut(s);
+	if (!is_whole)
+		say(s, SALVAGE_NOTED, "the tree is broken: ",
 		    walk.faults ? walk.first.text
 				: "a meta page does not check out");
 	if (is_newest)
 		mark_free(p);
-	if (!s->counts->is_whole && p->meta[!p->newest].is_good)
+	if (!is_whole && p->meta[!p->newest].is_good)
 		pages_walk(p, &p->meta[!p->newest], PAGES_MAIN, &old);
 	search_pages(s);
 }
@@ -417,18 +433,26 @@ int salvage(const struct salvage_settings *settings,
 	    struct salvage_counts *counts, struct error *error)
 {
 	struct salvage s = { .set = settings, .counts = counts };
+	int rc = 0;
 
-	memset(counts, 0, sizeof(*counts));
-	if (pages_open(&s.pages, settings->file, error))
-		return -1;
+	*counts = (struct salvage_counts){ .is_whole = true };
 	s.mend = mend_new(settings, counts);
-	collect(&s);
-	flush(&s);
-	pages_close(&s.pages);
-	if (!s.code)
+	for (size_t i = 0; i < settings->file_count && !rc && !s.code; i++) {
+		rc = pages_open(&s.pages, settings->files[i], error);
+		if (rc)
+			break;
+		s.has_bad = false;
+		collect(&s);
+		flush(&s);
+		pages_close(&s.pages);
+	}
+	if (!rc && !s.code)
+		s.code = losses_tell(&s.losses, settings->into, tell_loss, &s);
+	if (!rc && !s.code)
 		s.code = mend_all(s.mend);
 	mend_free(s.mend);
+	losses_clear(&s.losses);
 	return s.code ? error_set(error, "what is saved cannot be stored: %s",
 				  store_say(s.code))
-		      : 0;
+		      : rc;
 }

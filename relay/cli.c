@@ -156,6 +156,16 @@ const struct cli_verb cli_verbs[] = {
 	  "Durable when it is reported. Ids, ages, attempts and holds are kept; "
 	  "what is here\nalready is left alone. Exit status 65 when a file is "
 	  "no good, 75 when there is no\nroom.", verb_queue_import },
+	{ "queue salvage", "FILE...", "save what can be saved of a damaged store",
+	  "FILE is a data.mdb, or a folder with one, as the relay sets it "
+	  "aside; a message and\nits body may lie in two of them. Lists what "
+	  "was saved and what was not. What was\nsaved goes into a folder of "
+	  "its own in the spool, which a relay adopts within a\nminute.\n"
+	  "  --dry-run         only lists\n"
+	  "  --yes             also what was salvaged before\n"
+	  "  --json            for programs\n"
+	  "Exit status 65 when something was lost, 66 when a file cannot be "
+	  "read, 75 when\nthere is no room.", verb_queue_salvage },
 };
 
 const size_t cli_verb_count = sizeof(cli_verbs) / sizeof(cli_verbs[0]);

@@ -105,8 +105,10 @@ static int take_word(struct queue_order *order, const char *word,
 {
 	if (takes & TAKES_SELECTOR && !order->has_selector)
 		return set_selector(order, word);
-	if (takes & TAKES_PATH && !order->path) {
-		order->path = word;
+	if ((takes & TAKES_PATH && !order->path) ||
+	    (takes & TAKES_PATHS && order->path_count < QUEUE_PATHS_MAX)) {
+		order->paths[order->path_count++] = word;
+		order->path = order->paths[0];
 		return 0;
 	}
 	return refuse(order, "what is this for: ", word);
@@ -137,7 +139,7 @@ int queue_order_parse(struct queue_order *order, const char *verb,
 	}
 	if (takes & TAKES_SELECTOR && !order->has_selector)
 		return refuse(order, "which mail is meant?", "");
-	if (takes & TAKES_PATH && !order->path)
+	if (takes & (TAKES_PATH | TAKES_PATHS) && !order->path)
 		return refuse(order, "which file or folder?", "");
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "queue/browse.h"
 
-enum { QUEUE_LIMIT = 50 };
+enum { QUEUE_LIMIT = 50, QUEUE_PATHS_MAX = 16 };
 
 /* What a command takes; the rest is refused. */
 enum {
@@ -18,13 +18,16 @@ enum {
 	TAKES_JSON = 8,
 	TAKES_CARE = 16,     /* --dry-run, --yes */
 	TAKES_PATH = 32,     /* one more word, a file or folder */
+	TAKES_PATHS = 64,    /* one or more of them */
 };
 
 struct queue_order {
 	const char *verb;
 	struct selector selector;
 	bool has_selector;
-	const char *path;
+	const char *path;    /* the first of: */
+	const char *paths[QUEUE_PATHS_MAX];
+	size_t path_count;
 	bool is_json, is_dry, is_sure;
 	size_t limit;        /* SIZE_MAX: all */
 	const char *after;   /* "" */

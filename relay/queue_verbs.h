@@ -14,6 +14,7 @@ int verb_queue_remove(const char *conf_path, int argc, char **argv);
 int verb_queue_bounce(const char *conf_path, int argc, char **argv);
 int verb_queue_export(const char *conf_path, int argc, char **argv);
 int verb_queue_import(const char *conf_path, int argc, char **argv);
+int verb_queue_salvage(const char *conf_path, int argc, char **argv);
 int verb_status(const char *conf_path, int argc, char **argv);
 
 #endif

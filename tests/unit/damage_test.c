@@ -82,11 +82,32 @@ static bool is_hit(const struct trial *trial, const struct saved *record)
 	return !record->place_count;
 }
 
-static void say_nothing(void *arg, enum salvage_fate fate, const char *text)
+/* A job is worth nothing without its message. */
+static bool is_excused(const struct trial *trial, const struct saved *record)
 {
-	(void)arg, (void)fate;
+	char id[MESSAGE_ID_LEN + 1], other[MESSAGE_ID_LEN + 1];
+
+	if (is_hit(trial, record))
+		return true;
+	if (buffer_view(&record->key).at[0] != RECORD_JOB)
+		return false;
+	record_id(buffer_view(&record->value), id);
+	for (size_t i = 0; i < trial->sample->count; i++) {
+		const struct saved *r = &trial->sample->records[i];
+
+		record_id(buffer_view(&r->value), other);
+		if (buffer_view(&r->key).at[0] == RECORD_MESSAGE &&
+		    !strcmp(id, other))
+			return is_hit(trial, r);
+	}
+	return false;
+}
+
+static void say_nothing(void *arg, const struct salvage_news *news)
+{
+	(void)arg;
 	if (getenv("TRACE"))
-		fprintf(stderr, "%d %s\n", (int)fate, text);
+		fprintf(stderr, "%d %s\n", (int)news->fate, news->text);
 }
 
 static int find_all(const struct trial *trial, struct store *store)
@@ -100,7 +121,7 @@ static int find_all(const struct trial *trial, struct store *store)
 	for (size_t i = 0; i < trial->sample->count; i++) {
 		const struct saved *r = &trial->sample->records[i];
 
-		if (is_hit(trial, r))
+		if (is_excused(trial, r))
 			continue;
 		if (store_get(txn, buffer_view(&r->key), &found))
 			result = MISSING;
@@ -120,7 +141,9 @@ static int find_all(const struct trial *trial, struct store *store)
 
 static int try_salvage(const struct trial *trial, const char *file)
 {
-	struct salvage_settings set = { .file = file, .say = say_nothing };
+	struct salvage_settings set = { .files = &file,
+					.file_count = 1,
+					.say = say_nothing };
 	struct salvage_counts counts;
 	struct check_result check;
 	struct error error;

@@ -244,6 +244,21 @@ static void leave_much(struct rig *rig)
 	rig_accept(rig, "a@home", "b@two", VIEW("old"));
 }
 
+/* A machine that is busy may have checked it before we look. */
+static void open_beside(struct rig *rig)
+{
+	for (int i = 0; i < 10; i++) {
+		rig_init(rig);
+		kill_after(rig, leave_much);
+		rig->patience = 1;
+		rig_open(rig);
+		if (rig->queue->opening)
+			return;
+		rig_clear(rig);
+	}
+	fail_msg("held was never checked beside service");
+}
+
 static void service_begins_while_held_is_being_checked(void **state)
 {
 	struct rig rig;
@@ -251,11 +266,7 @@ static void service_begins_while_held_is_being_checked(void **state)
 	struct job *job;
 
 	(void)state;
-	rig_init(&rig);
-	kill_after(&rig, leave_much);
-	rig.patience = 1;
-	rig_open(&rig);
-	assert_non_null(rig.queue->opening);
+	open_beside(&rig);
 	/* The old one waits, for held may have it too; new mail does not. */
 	rig_accept(&rig, "a@home", "b@two", VIEW("new"));
 	deliver(&rig, rig.last_id);
@@ -280,14 +291,10 @@ static void a_stop_while_held_is_being_checked_loses_nothing(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig);
-	kill_after(&rig, leave_much);
-	rig.patience = 1;
-	rig_open(&rig);
+	open_beside(&rig);
 	rig_accept(&rig, "a@home", "b@three", VIEW("new"));
 	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
 		   "4.0.0", "later");
-	assert_non_null(rig.queue->opening);
 	rig_close(&rig);
 	rig.patience = 0;
 	rig_open(&rig);
