@@ -146,15 +146,15 @@ static const struct kind {
 	enum verdict (*judge)(struct check *check, struct view key,
 			      struct view value);
 } kinds[] = {
-	{RECORD_MESSAGE,	  judge_by_id},
-	    { RECORD_JOB,	  judge_job  },
-	{ RECORD_DUE,	      judge_due	},
-	    { RECORD_LANE,	   judge_lane },
-	{ RECORD_CHUNK,	judge_by_id},
-	    { RECORD_OPEN,	   judge_by_id},
-	{ RECORD_HOLD,       judge_other},
-	    { RECORD_CLOCK,	    judge_other},
-	{ RECORD_QUARANTINE, judge_aside},
+	{ RECORD_MESSAGE, judge_by_id },
+	{ RECORD_JOB, judge_job },
+	{ RECORD_DUE, judge_due },
+	{ RECORD_LANE, judge_lane },
+	{ RECORD_CHUNK, judge_by_id },
+	{ RECORD_OPEN, judge_by_id },
+	{ RECORD_HOLD, judge_other },
+	{ RECORD_CLOCK, judge_other },
+	{ RECORD_QUARANTINE, judge_aside },
 };
 
 static void visit(void *arg, struct view key, struct view value)

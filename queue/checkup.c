@@ -205,8 +205,8 @@ enum checkup_stage checkup_wait(struct checkup *c, enum checkup_stage stage,
 
 	while (c->stage < stage) {
 		struct pollfd fds[] = {
-			{c->pipe,	   POLLIN, 0},
-			{ c->wake[0], POLLIN, 0}
+			{ c->pipe, POLLIN, 0 },
+			{ c->wake[0], POLLIN, 0 },
 		};
 		int64_t left = milliseconds < 0 ? -1 : end - now();
 

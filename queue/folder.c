@@ -174,7 +174,8 @@ int folder_set_aside(const char *path, char out[FOLDER_MAX],
 		     struct error *error)
 {
 	for (unsigned n = 1; n < 1000; n++) {
-		int len = snprintf(out, FOLDER_MAX, "%s" FOLDER_DAMAGED "%u", path, n);
+		int len = snprintf(out, FOLDER_MAX, "%s" FOLDER_DAMAGED "%u",
+				   path, n);
 
 		if (len >= FOLDER_MAX)
 			break;

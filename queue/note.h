@@ -16,7 +16,8 @@ struct note;
 
 struct note_found {
 	bool is_there;
-	bool is_clean; /* stopped in order */
+	bool is_clean; /* stopped in order, and the stores are as they were
+	                * left, as far as that is looked at */
 	pid_t pid;
 	char reading[MESSAGE_ID_LEN + 1]; /* "": nothing */
 };
@@ -24,11 +25,10 @@ struct note_found {
 /* Reads what was left, and notes that we work here from now on. */
 struct note *note_open(const char *folder, struct note_found *found,
 		       struct error *error);
-/* Only reads; a note that is not there or makes no sense is not clean. */
-void note_look(const char *folder, struct note_found *found);
 /* From one thread only; NULL: nothing any more. A NULL note is fine. */
 void note_reading(struct note *note, const char *id);
-/* In order, or not: then all is to be checked at the next start. */
+/* In order, with the stores closed; or not: then all is to be checked at
+ * the next start. */
 void note_close(struct note *note, bool is_clean);
 
 #endif

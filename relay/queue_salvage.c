@@ -132,8 +132,10 @@ static void end_lists(struct order *o, bool is_well)
 	for (size_t i = 0; i < o->count; i++)
 		if (o->damaged[i].list &&
 		    salvage_list_end(o->damaged[i].list, is_well) && is_well)
-			fprintf(stderr, "postern: %s: " SALVAGE_LIST
-				" could not be written\n", o->damaged[i].folder);
+			fprintf(stderr,
+				"postern: %s/" SALVAGE_LIST
+				" could not be written\n",
+				o->damaged[i].folder);
 }
 
 static int prepare(struct order *o, struct error *error)

@@ -22,7 +22,7 @@ libraries='
 ev.h               tls/conn.c queue/{queue,commit,reader}.c relay/{main,server,client,dispatch,certwatch,dns,drain,errand,worker,resolver,supervise,control,workshop,keeper,probe}.c relay/lab/*.c
 wolfssl/*          tls/*.c tls/wolf.h
 tls/{wolf,inner}.h tls/*.{c,h}
-lmdb.h             queue/{store,commit,reader}*.c
+lmdb.h             queue/{store,commit,reader}*.{c,h}
 unbound.h          relay/resolver*.c
 confuse.h          conf/*.c
 openssl/*          relay/lab/{mint.c,issue.c,issue.h}

@@ -113,12 +113,13 @@ class Sample:
         self.gone.clear()
 
     def cut(self, size):
-        """Of what is behind the end nobody can say a thing."""
+        """Of what is behind the end nobody can say a thing, nor of what is
+        left in part in some page that is used anew."""
         path = self.file("held")
         os.truncate(path, size)
         data = pathlib.Path(path).read_bytes()
         self.gone = {name for name in self.ids
-                     if b"X-Load: %s\r\n" % name.encode() not in data}
+                     if content(name, SMALL)[:SMALL] not in data}
 
     def file(self, name):
         return os.path.join(self.relay.spool, "worker-0", name, "data.mdb")

@@ -67,7 +67,8 @@ static void find_places(const struct sample *sample, struct saved *record)
 
 	while ((at = memmem(at, (size_t)(end - at), value.at, value.len))) {
 		assert_true(record->place_count < PLACES_MAX);
-		record->places[record->place_count++] = (size_t)(at++ - file.at);
+		record->places[record->place_count++] =
+			(size_t)(at++ - file.at);
 	}
 }
 

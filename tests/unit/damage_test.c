@@ -391,5 +391,6 @@ int main(void)
 		cmocka_unit_test(a_file_that_was_cut_keeps_what_is_left),
 	};
 
-	return cmocka_run_group_tests(tests, damage_samples_make, damage_samples_drop);
+	return cmocka_run_group_tests(tests, damage_samples_make,
+				      damage_samples_drop);
 }

@@ -32,13 +32,22 @@ static int cut_file(const struct rig *rig, const char *name, off_t pages)
 	return truncate(path, st.st_size - pages * 4096);
 }
 
-static bool is_set_aside(const struct rig *rig, int worker, const char *name)
+/* The messages that were saved from a store; -1: it is not set aside. */
+static int count_saved(const struct rig *rig, int worker, const char *name)
 {
-	char path[160];
+	char path[160], line[512];
+	FILE *list;
+	int count = 0;
 
 	snprintf(path, sizeof(path), "%s/worker-%d/%s.damaged-1/salvaged.txt",
 		 rig->spool, worker, name);
-	return !access(path, F_OK);
+	list = fopen(path, "r");
+	if (!list)
+		return -1;
+	while (fgets(line, sizeof(line), list))
+		count += !strncmp(line, "saved ", 6);
+	fclose(list);
+	return count;
 }
 
 /* Flips a bit in the middle of the header of the root of the main tree. */
@@ -65,16 +74,19 @@ static void damage_root(const struct rig *rig, int worker, const char *name)
 
 /* --- cut files ----------------------------------------------------------- */
 
-static void on_damaged(void *arg, struct view bytes, bool is_last,
-		       const char *error)
+struct reading {
+	unsigned pieces, errors;
+};
+
+static void on_piece(void *arg, struct view bytes, bool is_last,
+		     const char *error)
 {
-	unsigned *errors = arg;
+	struct reading *reading = arg;
 
 	(void)bytes;
-	if (error) {
-		assert_true(is_last);
-		++*errors;
-	}
+	assert_true(is_last || !error);
+	reading->errors += error != NULL;
+	reading->pieces++;
 }
 
 static void a_file_that_was_cut_is_set_aside_and_salvaged(void **state)
@@ -92,21 +104,21 @@ static void a_file_that_was_cut_is_set_aside_and_salvaged(void **state)
 	rig_close(&rig);
 	assert_int_equal(cut_file(&rig, "held", 3), 0);
 	rig_open(&rig);
-	assert_true(is_set_aside(&rig, 0, "held"));
+	assert_int_equal(count_saved(&rig, 0, "held"), 0);
 	assert_int_equal(rig_counts(&rig).messages_fresh, 4);
 	while (rig_counts(&rig).messages_fresh) {
 		struct job *job = rig_take(&rig);
 		struct body *body;
-		unsigned errors = 0;
+		struct reading reading = { 0, 0 };
 
 		/* Only the one whose chunk was cut off is lost. */
-		body = body_open(rig.queue, job, on_damaged, &errors);
-		for (int k = 0; k < 2 && !errors; k++) {
+		body = body_open(rig.queue, job, on_piece, &reading);
+		for (unsigned k = 0; k < 2 && !reading.errors; k++) {
 			body_next(body);
-			rig_run(&rig, 0.02);
+			assert_true(rig_wait(&rig, &reading.pieces, k + 1, 30));
 		}
 		body_close(body);
-		whole += !errors;
+		whole += !reading.errors;
 		rig_finish(&rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0",
 			   "ok");
 		rig_settle(&rig);
@@ -180,14 +192,6 @@ static void defer(struct rig *rig)
 	rig_settle(rig);
 }
 
-static void deliver(struct rig *rig, const char *id)
-{
-	struct job *job = rig_take(rig);
-
-	assert_string_equal(job->envelope->id, id);
-	rig_finish(rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0", "ok");
-}
-
 /* One message in each store. */
 static void leave_mail(struct rig *rig)
 {
@@ -206,7 +210,38 @@ static void a_sound_folder_is_as_it_was_after_a_kill(void **state)
 	rig_open(&rig);
 	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
 	assert_int_equal(rig_counts(&rig).jobs_held, 1);
-	assert_false(is_set_aside(&rig, 0, "held"));
+	assert_int_equal(count_saved(&rig, 0, "held"), -1);
+	rig_clear(&rig);
+}
+
+/* LMDB may well take the page beside it, of a state long ago, for the root:
+ * all is there, and not in use. */
+static void damage_after_a_stop_in_order_is_found(void **state)
+{
+	unsigned char page[2 * 4096];
+	char path[160];
+	struct rig rig;
+	size_t txn[2];
+	FILE *file;
+
+	(void)state;
+	rig_init(&rig);
+	rig_open(&rig);
+	leave_mail(&rig);
+	rig_close(&rig);
+	snprintf(path, sizeof(path), "%s/worker-0/held/data.mdb", rig.spool);
+	file = fopen(path, "r+b");
+	assert_non_null(file);
+	assert_int_equal(fread(page, sizeof(page), 1, file), 1);
+	memcpy(&txn[0], page + 144, sizeof(txn[0]));
+	memcpy(&txn[1], page + 4096 + 144, sizeof(txn[1]));
+	fseek(file, (txn[1] > txn[0] ? 4096 : 0) + 128, SEEK_SET);
+	fputc(page[(txn[1] > txn[0] ? 4096 : 0) + 128] ^ 1, file);
+	fclose(file);
+	rig_open(&rig);
+	assert_int_equal(count_saved(&rig, 0, "held"), 1);
+	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
+	assert_int_equal(rig_counts(&rig).jobs_held, 1);
 	rig_clear(&rig);
 }
 
@@ -221,7 +256,8 @@ static void damage_after_a_kill_costs_nothing(void **state)
 		kill_after(&rig, leave_mail);
 		damage_root(&rig, 0, names[i]);
 		rig_open(&rig);
-		assert_true(is_set_aside(&rig, 0, names[i]));
+		/* No more is touched than what was found there. */
+		assert_int_equal(count_saved(&rig, 0, names[i]), 1);
 		/* What was in fresh is in held then. */
 		assert_int_equal(rig_counts(&rig).messages_fresh, i);
 		assert_int_equal(rig_counts(&rig).jobs_held, 2 - i);
@@ -237,7 +273,7 @@ static void damage_after_a_kill_costs_nothing(void **state)
 /* Much to be checked in held, and one in fresh. */
 static void leave_much(struct rig *rig)
 {
-	static unsigned char large[24 * 1024 * 1024];
+	static unsigned char large[6 * 1024 * 1024];
 
 	rig_accept(rig, "a@home", "b@one", view_make(large, sizeof(large)));
 	defer(rig);
@@ -249,6 +285,8 @@ static void open_beside(struct rig *rig)
 {
 	for (int i = 0; i < 10; i++) {
 		rig_init(rig);
+		/* Nothing that is deferred comes due meanwhile. */
+		rig->conf.retry_first = rig->conf.retry_max = 24 * 3600;
 		kill_after(rig, leave_much);
 		rig->patience = 1;
 		rig_open(rig);
@@ -259,35 +297,46 @@ static void open_beside(struct rig *rig)
 	fail_msg("held was never checked beside service");
 }
 
+/* The old one waits, for held may have it too; new mail does not. */
+static struct job *take_new(struct rig *rig, const char *body)
+{
+	struct job *job;
+
+	rig_accept(rig, "a@home", "b@two", view_of(body));
+	job = rig_take(rig);
+	if (rig->queue->opening)
+		assert_string_equal(job->envelope->id, rig->last_id);
+	return job;
+}
+
 static void service_begins_while_held_is_being_checked(void **state)
 {
 	struct rig rig;
-	struct buffer body;
 	struct job *job;
 
 	(void)state;
 	open_beside(&rig);
-	/* The old one waits, for held may have it too; new mail does not. */
-	rig_accept(&rig, "a@home", "b@two", VIEW("new"));
-	deliver(&rig, rig.last_id);
-	rig_accept(&rig, "a@home", "b@two", VIEW("another"));
-	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
-		   "4.0.0", "later");
+	job = take_new(&rig, "new");
+	rig_finish(&rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0", "ok");
+	job = take_new(&rig, "another");
+	rig_finish(&rig, job, OUTCOME_DEFERRED, BLAME_MESSAGE, "4.0.0",
+		   "later");
 	for (int i = 0; rig.queue->opening && i < 3000; i++)
 		rig_run(&rig, 0.01);
 	assert_null(rig.queue->opening);
 	rig_settle(&rig);
 	assert_int_equal(rig_counts(&rig).messages_fresh, 1);
 	assert_int_equal(rig_counts(&rig).jobs_held, 2);
-	body = rig_body(&rig, job = rig_take(&rig));
-	assert_true(view_equal(buffer_view(&body), VIEW("old")));
-	buffer_clear(&body);
-	rig_finish(&rig, job, OUTCOME_DELIVERED, BLAME_NONE, "2.0.0", "ok");
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE, "2.0.0",
+		   "ok");
+	rig_settle(&rig);
+	assert_int_equal(rig_counts(&rig).messages_fresh, 0);
 	rig_clear(&rig);
 }
 
 static void a_stop_while_held_is_being_checked_loses_nothing(void **state)
 {
+	struct queue_counts counts;
 	struct rig rig;
 
 	(void)state;
@@ -298,8 +347,8 @@ static void a_stop_while_held_is_being_checked_loses_nothing(void **state)
 	rig_close(&rig);
 	rig.patience = 0;
 	rig_open(&rig);
-	assert_int_equal(rig_counts(&rig).messages_fresh, 2);
-	assert_int_equal(rig_counts(&rig).jobs_held, 1);
+	counts = rig_counts(&rig);
+	assert_int_equal(counts.messages_fresh + counts.jobs_held, 3);
 	rig_clear(&rig);
 }
 
@@ -339,20 +388,23 @@ static void a_message_that_a_worker_died_of_is_put_aside(void **state)
 
 static void a_damaged_folder_without_an_owner_is_adopted(void **state)
 {
+	char theirs[96], other[96];
 	struct rig rig;
 
 	(void)state;
 	rig_init(&rig);
-	rig_open(&rig);
-	/* The child cannot have ours. */
 	kill_after(&rig, leave_mail);
+	snprintf(theirs, sizeof(theirs), "%s/worker-0", rig.spool);
+	snprintf(other, sizeof(other), "%s/worker-1", rig.spool);
+	assert_int_equal(rename(theirs, other), 0);
 	damage_root(&rig, 1, "held");
+	rig_open(&rig);
 	rig.queue->next_look = 0;
 	queue_set_timer(rig.queue);
 	for (int i = 0; rig_counts(&rig).jobs_held < 2 && i < 3000; i++)
 		rig_run(&rig, 0.01);
 	rig_settle(&rig);
-	assert_true(is_set_aside(&rig, 1, "held"));
+	assert_int_equal(count_saved(&rig, 1, "held"), 1);
 	assert_int_equal(rig_counts(&rig).jobs_held, 2);
 	rig_clear(&rig);
 }
@@ -364,6 +416,7 @@ int main(void)
 		cmocka_unit_test(free_pages_may_be_missing_at_the_end),
 		cmocka_unit_test(a_sound_folder_is_as_it_was_after_a_kill),
 		cmocka_unit_test(damage_after_a_kill_costs_nothing),
+		cmocka_unit_test(damage_after_a_stop_in_order_is_found),
 		cmocka_unit_test(service_begins_while_held_is_being_checked),
 		cmocka_unit_test(a_stop_while_held_is_being_checked_loses_nothing),
 		cmocka_unit_test(a_message_that_a_worker_died_of_is_put_aside),

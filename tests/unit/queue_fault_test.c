@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "queue/note.h"
 #include "queue/record.h"
 #include "queue/store.h"
 
@@ -97,6 +98,17 @@ static size_t count_kind(const struct rig *rig, const char *name, char kind)
 	return count;
 }
 
+/* As if the damage had been there when the last one stopped in order. */
+static void leave_in_order(const struct rig *rig)
+{
+	char path[160];
+	struct note_found ignored;
+	struct error error;
+
+	snprintf(path, sizeof(path), "%s/worker-0", rig->spool);
+	note_close(note_open(path, &ignored, &error), true);
+}
+
 /* Flips one bit in the middle of the first value of that kind. */
 static void damage(const struct rig *rig, const char *name, char kind)
 {
@@ -111,6 +123,7 @@ static void damage(const struct rig *rig, const char *name, char kind)
 	put_copies(store, &copies);
 	clear_copies(&copies);
 	store_close(store);
+	leave_in_order(rig);
 }
 
 /* --- kills ----------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "queue/edit.h"
 #include "queue/folder.h"
 #include "queue/ident.h"
+#include "queue/note.h"
 
 enum {
 	BATCH = 8192,
@@ -148,6 +149,7 @@ int main(int argc, char **argv)
 {
 	struct fill f = { .now = clock_wall() };
 	struct folder folder;
+	struct note_found ignored;
 	struct error error;
 	char path[FOLDER_MAX + 8];
 	int rc = 1;
@@ -175,6 +177,8 @@ int main(int argc, char **argv)
 	else
 		fprintf(stderr, "fill: %s\n", error.text);
 	store_close(f.held);
+	/* Left in order: there is nothing to be checked. */
+	note_close(note_open(folder.path, &ignored, &error), !rc);
 	folder_release(&folder);
 	buffer_clear(&f.body);
 	return rc;
