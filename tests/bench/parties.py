@@ -182,10 +182,18 @@ class Disk:
         with open(f"/sys/block/{name}/stat", encoding="ascii") as file:
             return int(file.read().split()[6]) * 512
 
+    def unmount(self):
+        """Whoever still ends there is waited for; else it goes with them."""
+        for options in [[]] * 50 + [["--lazy"]]:
+            done = subprocess.run(["umount", *options, self.folder],
+                                  check=False, capture_output=True)
+            if done.returncode == 0 or not os.path.ismount(self.folder):
+                return
+            time.sleep(0.1)
+
     def close(self):
         if self.device:
-            subprocess.run(["umount", self.folder], check=False,
-                           capture_output=True)
+            self.unmount()
             subprocess.run(["losetup", "-d", self.device], check=False,
                            capture_output=True)
         if os.path.exists(self.image):
