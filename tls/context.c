@@ -33,8 +33,8 @@ void tls_start(void)
 	wolf_start();
 }
 
-WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
-			  struct error *error)
+static WOLFSSL_CTX *make(WOLFSSL_METHOD *method, bool is_lenient,
+			 bool has_groups, struct error *error)
 {
 	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(method);
 
@@ -45,7 +45,7 @@ WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
 	if (wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_2) !=
 		    WOLFSSL_SUCCESS ||
 	    wolf_set_ciphers(ctx, is_lenient) < 0 ||
-	    wolf_set_groups(ctx) < 0) {
+	    (has_groups && wolf_set_groups(ctx) < 0)) {
 		error_set(error, "wolfSSL lacks TLS 1.2, ciphers or groups");
 		wolfSSL_CTX_free(ctx);
 		return NULL;
@@ -53,6 +53,18 @@ WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
 	wolf_forbid_resumption(ctx);
 	secure_attach(ctx);
 	return ctx;
+}
+
+WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
+			  struct error *error)
+{
+	return make(method, is_lenient, true, error);
+}
+
+/* wolfSSL 5.5.4 knows groups of ours with TLS 1.3 only. */
+WOLFSSL_CTX *context_make_1_2_server(struct error *error)
+{
+	return make(wolfTLSv1_2_server_method(), true, false, error);
 }
 
 static WOLFSSL_CTX *make_client(bool is_lenient, struct error *error)

@@ -12,10 +12,10 @@ struct tls_context *tls_faulty_context(struct view chain_pem,
 	struct tls_context *context = must_alloc(sizeof(*context));
 
 	context->holds = 1;
-	context->strict = context_make(is_1_2_only ?
-					       wolfTLSv1_2_server_method() :
-					       wolfSSLv23_server_method(),
-				       true, error);
+	context->strict =
+		is_1_2_only ? context_make_1_2_server(error) :
+			      context_make(wolfSSLv23_server_method(), true,
+					   error);
 	if (!context->strict ||
 	    context_use_pair(context->strict, chain_pem, key_pem, error)) {
 		tls_context_free(context);

@@ -35,6 +35,8 @@ WOLFSSL_CTX *context_client(struct tls_context *context,
 /* One of the library's, with the rules for both sides. */
 WOLFSSL_CTX *context_make(WOLFSSL_METHOD *method, bool is_lenient,
 			  struct error *error);
+/* A server's that speaks nothing newer than TLS 1.2. */
+WOLFSSL_CTX *context_make_1_2_server(struct error *error);
 int context_use_pair(WOLFSSL_CTX *ctx, struct view chain, struct view key,
 		     struct error *error);
 
