@@ -258,9 +258,13 @@ static bool wants_old(const struct lane *lane, int64_t now)
 	       all - lane->waiting - lane->taken < SEARCH_JOBS / 2;
 }
 
-static int64_t next_look(const struct lane *lane)
+/* What is due already waits until some of what is in memory was taken: then
+ * the lane is considered again. */
+static int64_t next_look(const struct lane *lane, int64_t now)
 {
-	return lane_cold(lane, HOME_HELD) ? lane->next_due : TIME_NEVER;
+	if (!lane_cold(lane, HOME_HELD))
+		return TIME_NEVER;
+	return lane->next_due > now ? lane->next_due : now + LANE_LINGER;
 }
 
 void lane_consider(struct queue *queue, struct lane *lane)
@@ -286,7 +290,7 @@ void lane_consider(struct queue *queue, struct lane *lane)
 		else
 			start_search(queue, lane, now);
 	} else if (!lane->search) {
-		wake = next_look(lane);
+		wake = next_look(lane, now);
 	}
 	lanes_wake_at(queue->lanes, lane, wake);
 	queue_set_timer(queue);

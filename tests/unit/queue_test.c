@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "queue/inner.h"
+
 static void what_is_stored_is_given_whole(void **state)
 {
 	struct rig rig;
@@ -167,6 +169,33 @@ static void what_is_deferred_waits_and_comes_again(void **state)
 	rig_clear(&rig);
 }
 
+/* With enough in memory, what falls due meanwhile is looked for later, and
+ * not again and again. */
+static void a_full_lane_does_not_spin(void **state)
+{
+	enum { COUNT = 40 };
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig);
+	rig.conf.retry_first = rig.conf.retry_max = 1;
+	rig_open(&rig);
+	rig_accept_many(&rig, COUNT, "b@one");
+	rig_finish(&rig, rig_take(&rig), OUTCOME_DEFERRED, BLAME_MESSAGE,
+		   "4.2.1", "busy");
+	rig_run(&rig, 1.5);
+	assert_int_equal(rig_counts(&rig).jobs_held, 1);
+	assert_true(rig.lane->next_due <= queue_now(rig.queue));
+	assert_true(rig.lane->wake > queue_now(rig.queue) ||
+		    rig.lane->waiting < SEARCH_JOBS / 2);
+	for (int i = 0; i < COUNT; i++)
+		rig_finish(&rig, rig_take(&rig), OUTCOME_DELIVERED, BLAME_NONE,
+			   "2.0.0", "ok");
+	rig_settle(&rig);
+	assert_int_equal(rig_counts(&rig).jobs_held, 0);
+	rig_clear(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +204,7 @@ int main(void)
 		cmocka_unit_test(a_large_body_comes_back_in_pieces),
 		cmocka_unit_test(recipients_part_by_lane),
 		cmocka_unit_test(what_is_deferred_waits_and_comes_again),
+		cmocka_unit_test(a_full_lane_does_not_spin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
