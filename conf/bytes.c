@@ -114,6 +114,45 @@ size_t view_index(struct view text, unsigned char byte)
 	return found ? (size_t)(found - text.at) : text.len;
 }
 
+/* Eight bytes, the first one in the lowest place. */
+static uint64_t take_eight(const unsigned char *at)
+{
+	uint64_t eight;
+
+	memcpy(&eight, at, sizeof(eight));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	eight = __builtin_bswap64(eight);
+#endif
+	return eight;
+}
+
+size_t view_low(struct view text, size_t from, bool *has_8bit)
+{
+	static const uint64_t high = UINT64_C(0x8080808080808080),
+			      least = UINT64_C(0x0e0e0e0e0e0e0e0e);
+	uint64_t seen = 0;
+	size_t i = from;
+
+	for (; text.len - i >= sizeof(seen); i += sizeof(seen)) {
+		uint64_t eight = take_eight(text.at + i);
+		/* A borrow goes up only, from a byte that is found anyway. */
+		uint64_t low = (eight - least) & ~eight & high;
+
+		if (low) {
+			unsigned bits = (unsigned)__builtin_ctzll(low) - 7;
+
+			*has_8bit |= ((seen | (eight & ((UINT64_C(1) << bits) -
+							1))) & high) != 0;
+			return i + bits / 8;
+		}
+		seen |= eight;
+	}
+	for (; i < text.len && text.at[i] >= 0x0e; i++)
+		seen |= text.at[i];
+	*has_8bit |= (seen & high) != 0;
+	return i;
+}
+
 struct view view_cut(struct view *rest, unsigned char separator)
 {
 	size_t len = view_index(*rest, separator);
@@ -138,6 +177,19 @@ int view_number(struct view text, uint64_t max, uint64_t *value)
 	}
 	*value = sum;
 	return 0;
+}
+
+size_t bytes_decimal(uint64_t value, char out[BYTES_DECIMAL_MAX])
+{
+	char digits[BYTES_DECIMAL_MAX];
+	size_t at = sizeof(digits), len;
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	len = sizeof(digits) - at;
+	memcpy(out, digits + at, len);
+	return len;
 }
 
 char *view_string(struct view text)
@@ -205,6 +257,18 @@ void buffer_append_byte(struct buffer *b, unsigned char byte)
 {
 	*buffer_reserve(b, 1) = byte;
 	b->end++;
+}
+
+void buffer_append_text(struct buffer *b, const char *text)
+{
+	buffer_append(b, view_of(text));
+}
+
+void buffer_append_number(struct buffer *b, uint64_t value)
+{
+	char digits[BYTES_DECIMAL_MAX];
+
+	buffer_append(b, view_make(digits, bytes_decimal(value, digits)));
 }
 
 void buffer_printf(struct buffer *b, const char *format, ...)

@@ -34,6 +34,9 @@ struct view view_first(struct view text, size_t len);
 struct view view_trim(struct view text);
 /* Index of the byte, or len when it does not occur. */
 size_t view_index(struct view text, unsigned char byte);
+/* Index of the first byte below 14 (such as CR, LF and NUL) at or behind
+ * `from`, or len. *has_8bit becomes true when a byte above 127 was passed. */
+size_t view_low(struct view text, size_t from, bool *has_8bit);
 /* Cuts the next word (up to `separator`) from the front of *rest. */
 struct view view_cut(struct view *rest, unsigned char separator);
 /* Digits only, no sign; -1 when empty, not a number or above max. */
@@ -61,6 +64,10 @@ void buffer_printf(struct buffer *b, const char *format, ...)
 unsigned char *buffer_reserve(struct buffer *b, size_t len);
 void buffer_added(struct buffer *b, size_t len);
 void buffer_consume(struct buffer *b, size_t len);
+/* What is written with every message is put together by these: printf()
+ * costs ten times as much. */
+void buffer_append_text(struct buffer *b, const char *text);
+void buffer_append_number(struct buffer *b, uint64_t value);
 /* Empties it and keeps the memory. */
 void buffer_reset(struct buffer *b);
 /* Frees the memory; the buffer is empty and valid again. */
@@ -81,6 +88,11 @@ size_t bytes_utf8(struct view text, uint32_t *point);
  * is escaped too.
  */
 void bytes_escape(struct buffer *out, struct view text, size_t max);
+
+/* A number in decimal, without leading zeros and without an end byte; its
+ * length. */
+enum { BYTES_DECIMAL_MAX = 20 };
+size_t bytes_decimal(uint64_t value, char out[BYTES_DECIMAL_MAX]);
 
 /* Memory that is there or the process ends. */
 void *must_alloc(size_t size);            /* zeroed */

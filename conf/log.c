@@ -8,7 +8,6 @@
 #include "conf/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -118,21 +117,34 @@ static bool add_quoted(struct log_line *line, struct view value)
 	       line_add(line, VIEW("\""));
 }
 
-/* Quoted where a reader could not tell where the value ends, and in JSON
- * (RFC 8259 7; escaping has left no control byte). */
-static bool add_value(struct log_line *line, struct view value)
-{
-	bool quotes = !value.len || state.format == LOG_JSON;
+/* What the bytes of a value ask for: quotes where a reader could not tell
+ * where it ends, escaping where it could mislead. */
+enum { ASKS_QUOTES = 1, ASKS_ESCAPING = 2 };
 
-	for (size_t i = 0; i < value.len && !quotes; i++)
-		quotes = value.at[i] == ' ' || value.at[i] == '"' ||
-			 value.at[i] == '=';
-	return quotes ? add_quoted(line, value) : line_add(line, value);
+static unsigned asks(struct view value)
+{
+#define EIGHT ASKS_ESCAPING, ASKS_ESCAPING, ASKS_ESCAPING, ASKS_ESCAPING, \
+	      ASKS_ESCAPING, ASKS_ESCAPING, ASKS_ESCAPING, ASKS_ESCAPING
+	static const unsigned char table[128] = {
+		EIGHT, EIGHT, EIGHT, EIGHT,
+		[' '] = ASKS_QUOTES,
+		['"'] = ASKS_QUOTES,
+		['='] = ASKS_QUOTES,
+		['\\'] = ASKS_ESCAPING,
+		[0x7f] = ASKS_ESCAPING,
+	};
+#undef EIGHT
+	unsigned all = value.len ? 0 : ASKS_QUOTES;
+
+	for (size_t i = 0; i < value.len; i++)
+		all |= value.at[i] < sizeof(table) ? table[value.at[i]] :
+						     ASKS_ESCAPING;
+	return all;
 }
 
 /* A whole field or nothing; what is left out is told by a last field. */
 static void line_field(struct log_line *line, const char *key,
-		       struct view value, bool is_number)
+		       struct view value, bool is_quoted)
 {
 	bool json = state.format == LOG_JSON;
 	size_t before = line->len;
@@ -142,7 +154,7 @@ static void line_field(struct log_line *line, const char *key,
 	if (line_add(line, json ? VIEW(",\"") : VIEW(" ")) &&
 	    line_add(line, view_of(key)) &&
 	    line_add(line, json ? VIEW("\":") : VIEW("=")) &&
-	    (is_number ? line_add(line, value) : add_value(line, value)))
+	    (is_quoted ? add_quoted(line, value) : line_add(line, value)))
 		return;
 	line->is_truncated = true;
 	line->len = before;
@@ -173,28 +185,22 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
 		log_str(line, "process", state.process);
 }
 
-/* Text that escaping would leave as it is. */
-static bool is_plain(struct view value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] < 0x20 || value.at[i] > 0x7e ||
-		    value.at[i] == '\\')
-			return false;
-	return value.len <= LOG_VALUE_MAX;
-}
-
 void log_view(struct log_line *line, const char *key, struct view value)
 {
 	struct buffer escaped = { 0 };
+	bool json = state.format == LOG_JSON;
+	unsigned needs;
 
 	if (!line->len)
 		return;
-	if (is_plain(value)) {
-		line_field(line, key, value, false);
-		return;
+	needs = asks(value);
+	if (needs & ASKS_ESCAPING || value.len > LOG_VALUE_MAX) {
+		bytes_escape(&escaped, value, LOG_VALUE_MAX);
+		value = buffer_view(&escaped);
+		needs = asks(value);
 	}
-	bytes_escape(&escaped, value, LOG_VALUE_MAX);
-	line_field(line, key, buffer_view(&escaped), false);
+	/* JSON quotes all text (RFC 8259 7; no control byte is left). */
+	line_field(line, key, value, json || needs & ASKS_QUOTES);
 	buffer_clear(&escaped);
 }
 
@@ -205,10 +211,12 @@ void log_str(struct log_line *line, const char *key, const char *value)
 
 void log_num(struct log_line *line, const char *key, int64_t value)
 {
-	char digits[24];
+	char digits[1 + BYTES_DECIMAL_MAX] = "-";
+	bool is_below = value < 0;
+	uint64_t size = is_below ? -(uint64_t)value : (uint64_t)value;
+	size_t len = bytes_decimal(size, digits + is_below);
 
-	snprintf(digits, sizeof(digits), "%" PRId64, value);
-	line_field(line, key, view_of(digits), true);
+	line_field(line, key, view_make(digits, is_below + len), false);
 }
 
 static bool ring_put(struct ring *ring, const char *text, size_t len)

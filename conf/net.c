@@ -11,6 +11,8 @@
 
 enum { MAPPED_BITS = 96 };
 
+_Static_assert(NET_TEXT_MAX > INET6_ADDRSTRLEN, "every address fits");
+
 socklen_t net_length(const struct net_address *a)
 {
 	return a->sa.any.sa_family == AF_INET6 ? sizeof(a->sa.v6) :
@@ -56,37 +58,45 @@ bool net_equal_host(const struct net_address *a, const struct net_address *b)
 	return left.len && view_equal(left, right);
 }
 
-static int host_family(const struct net_address *a)
+/* Four numbers and the dots between them: inet_ntop() prints them. */
+static void text_of_v4(const unsigned char at[4], char *out)
 {
-	return host_bytes(a).len == 4 ? AF_INET : AF_INET6;
+	for (int i = 0; i < 4; i++) {
+		out += bytes_decimal(at[i], out);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
+static void host_text(struct view host, char out[INET6_ADDRSTRLEN + 1])
+{
+	if (host.len == 4)
+		text_of_v4(host.at, out);
+	else if (!host.len ||
+		 !inet_ntop(AF_INET6, host.at, out, INET6_ADDRSTRLEN))
+		memcpy(out, "none", sizeof("none"));
 }
 
 void net_text(const struct net_address *a, char out[NET_TEXT_MAX])
 {
-	struct view host = host_bytes(a);
-
-	if (!host.len || !inet_ntop(host_family(a), host.at, out, NET_TEXT_MAX))
-		snprintf(out, NET_TEXT_MAX, "none");
+	host_text(host_bytes(a), out);
 }
 
 void net_text_port(const struct net_address *a, char out[NET_TEXT_MAX])
 {
-	char host[INET6_ADDRSTRLEN + 1] = "none";
+	char host[INET6_ADDRSTRLEN + 1];
 	struct view bytes = host_bytes(a);
 
-	if (bytes.len)
-		inet_ntop(host_family(a), bytes.at, host, sizeof(host));
+	host_text(bytes, host);
 	snprintf(out, NET_TEXT_MAX, bytes.len == 16 ? "[%s]:%u" : "%s:%u", host,
 		 (unsigned)net_port(a));
 }
 
 void net_literal(const struct net_address *a, char out[NET_TEXT_MAX])
 {
-	char host[INET6_ADDRSTRLEN + 1] = "none";
+	char host[INET6_ADDRSTRLEN + 1];
 	struct view bytes = host_bytes(a);
 
-	if (bytes.len)
-		inet_ntop(host_family(a), bytes.at, host, sizeof(host));
+	host_text(bytes, host);
 	snprintf(out, NET_TEXT_MAX, bytes.len == 16 ? "[IPv6:%s]" : "[%s]",
 		 host);
 }

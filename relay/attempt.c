@@ -31,13 +31,12 @@ struct attempt {
 	struct client *client;
 	bool is_handed_over; /* the message, to this client */
 	bool is_routed;	     /* the candidates are known */
-	struct candidate candidates[ROUTE_CANDIDATES_MAX];
+	struct candidate *candidates;
 	size_t count, at;
 	bool is_plaintext; /* the judge allowed it for this candidate */
 	struct outbound_excuse excuse; /* then: why */
 	unsigned again;
-	bool has_trouble;
-	struct result trouble; /* the last one of a host */
+	struct result *trouble; /* the last one of a host, or NULL */
 	double begun;
 };
 
@@ -57,6 +56,8 @@ static void destroy(struct attempt *a)
 {
 	lookup_cancel(a->lookup);
 	client_free(a->client);
+	free(a->candidates);
+	free(a->trouble);
 	free(a->delivery.results);
 	free(a->delivery.states);
 	free(a);
@@ -87,10 +88,11 @@ static void finish(struct attempt *a)
 
 static void exhausted(struct attempt *a)
 {
-	if (!a->has_trouble)
-		result_set(&a->trouble, OUTCOME_DEFERRED, BLAME_HOST, "4.4.0",
-			   "no host took the message");
-	settle(a, &a->trouble, a->has_trouble);
+	struct result nobody = { 0 };
+
+	result_set(&nobody, OUTCOME_DEFERRED, BLAME_HOST, "4.4.0",
+		   "no host took the message");
+	settle(a, a->trouble ? a->trouble : &nobody, a->trouble != NULL);
 	finish(a);
 }
 
@@ -225,13 +227,14 @@ static void connect_to(struct attempt *a, const struct candidate *candidate)
 
 static void try_candidate(struct attempt *a)
 {
-	const struct candidate *candidate = &a->candidates[a->at];
+	const struct candidate *candidate;
 	struct client *warm = NULL;
 
 	if (a->at >= a->count) {
 		exhausted(a);
 		return;
 	}
+	candidate = &a->candidates[a->at];
 	if (!a->is_plaintext && a->again == 0)
 		warm = find_warm(a, candidate);
 	if (warm != NULL)
@@ -255,6 +258,7 @@ static void on_route(void *arg, const struct candidate *candidates,
 		finish(a);
 		return;
 	}
+	a->candidates = must_alloc(count * sizeof(*candidates));
 	memcpy(a->candidates, candidates, count * sizeof(*candidates));
 	try_candidate(a);
 }
@@ -319,9 +323,10 @@ static void host_failed(struct attempt *a)
 	log_failed(a, client_trouble(a->client));
 	/* TLS that is not as demanded waits for somebody who mends it: it is
 	 * told rather than that another host is down just now. */
-	if (!a->trouble.is_unmet)
-		a->trouble = *client_trouble(a->client);
-	a->has_trouble = true;
+	if (a->trouble == NULL)
+		a->trouble = must_alloc(sizeof(*a->trouble));
+	if (!a->trouble->is_unmet)
+		*a->trouble = *client_trouble(a->client);
 	/* In the middle of a message it is a bad moment, not a bad host. */
 	if (!a->is_handed_over)
 		hosts_failed(a->field->hosts, candidate->host,

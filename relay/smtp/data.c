@@ -6,20 +6,11 @@
  */
 #include "relay/smtp/data.h"
 
-#include <string.h>
-
-/* What needs a look: 1 CR, LF and NUL; 2 bytes above 127. */
-static const unsigned char classes[256] = {
-	[0] = 1, ['\n'] = 1, ['\r'] = 1,
-#define HIGH(from)                                                    \
-	[from] = 2, [from + 1] = 2, [from + 2] = 2, [from + 3] = 2,   \
-	[from + 4] = 2, [from + 5] = 2, [from + 6] = 2, [from + 7] = 2
-	HIGH(0x80), HIGH(0x88), HIGH(0x90), HIGH(0x98),
-	HIGH(0xa0), HIGH(0xa8), HIGH(0xb0), HIGH(0xb8),
-	HIGH(0xc0), HIGH(0xc8), HIGH(0xd0), HIGH(0xd8),
-	HIGH(0xe0), HIGH(0xe8), HIGH(0xf0), HIGH(0xf8),
-#undef HIGH
-};
+/* What a line may not hold. */
+static bool is_special(unsigned char byte)
+{
+	return byte == '\0' || byte == '\n' || byte == '\r';
+}
 
 void data_init(struct data *data, uint32_t max_line, bool normalises)
 {
@@ -62,36 +53,14 @@ static void end_line(struct data *data, bool by_crlf)
 	data->at_start = by_crlf;
 }
 
-/* The index of the first byte that may need a look: eight at a time, as
- * long as all of them lie between 14 and 127. A borrow reaches a byte only
- * from one that is found anyway. */
-static size_t skip(struct view in, size_t i)
-{
-	static const uint64_t high = UINT64_C(0x8080808080808080),
-			      least = UINT64_C(0x0e0e0e0e0e0e0e0e);
-	uint64_t eight;
-
-	for (; in.len - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, in.at + i, sizeof(eight));
-		if ((eight | (eight - least)) & high)
-			break;
-	}
-	return i;
-}
-
 /* Ordinary bytes from `from` on; the index behind them. */
 static size_t run(struct data *data, struct view in, size_t from)
 {
 	size_t i = from;
 
-	for (;; i++) {
-		i = skip(in, i);
-		while (i < in.len && classes[in.at[i]] == 0)
-			i++;
-		if (i == in.len || classes[in.at[i]] == 1)
-			break;
-		data->is_8bit = true;
-	}
+	while ((i = view_low(in, i, &data->is_8bit)) < in.len &&
+	       !is_special(in.at[i]))
+		i++;
 	if (i > from) {
 		count(data, i - from);
 		data->at_start = false;

@@ -32,17 +32,20 @@ static size_t run_len(struct view bytes)
 	return view_index(view_first(part, len), '\r');
 }
 
-/* Where the line ends that begins at `from`, if it ends within RUN_MAX and
- * has neither CR nor LF inside; 0 where it does not. */
+/* Where the line ends that `from` lies in, if that is by CRLF and within
+ * RUN_MAX; 0 where it is not. */
 static size_t line_end(struct view bytes, size_t from)
 {
 	struct view line = view_first(view_from(bytes, from), RUN_MAX);
-	size_t cr = view_index(line, '\r');
+	bool ignored = false;
+	size_t i = 0;
 
-	if (cr + 1 >= line.len || line.at[cr + 1] != '\n' ||
-	    view_index(view_first(line, cr), '\n') < cr)
+	while ((i = view_low(line, i, &ignored)) < line.len &&
+	       line.at[i] != '\r' && line.at[i] != '\n')
+		i++;
+	if (i + 1 >= line.len || line.at[i] != '\r' || line.at[i + 1] != '\n')
 		return 0;
-	return from + cr + 2;
+	return from + i + 2;
 }
 
 /* Whole lines that leave as they are, to be taken in one piece. */

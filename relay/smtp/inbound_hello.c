@@ -27,7 +27,7 @@ const struct answer inbound_too_long = { 500, "5.5.2", "Line too long" };
 void inbound_say(struct inbound *s, int code, const char *status,
 		 const char *text)
 {
-	char shown[REPLY_TEXT_MAX + 1];
+	char shown[REPLY_TEXT_MAX];
 	size_t i;
 
 	for (i = 0; i < REPLY_TEXT_MAX && text[i] != '\0'; i++) {
@@ -35,9 +35,13 @@ void inbound_say(struct inbound *s, int code, const char *status,
 
 		shown[i] = is_plain ? text[i] : '?';
 	}
-	shown[i] = '\0';
-	buffer_printf(s->set.out, "%d %s%s%s\r\n", code, status,
-		      status[0] ? " " : "", shown);
+	buffer_append_number(s->set.out, (uint64_t)code);
+	buffer_append(s->set.out, VIEW(" "));
+	buffer_append_text(s->set.out, status);
+	if (status[0])
+		buffer_append(s->set.out, VIEW(" "));
+	buffer_append(s->set.out, view_make(shown, i));
+	buffer_append(s->set.out, VIEW("\r\n"));
 }
 
 /* False, so that actions can end with it. */

@@ -5,7 +5,6 @@
  */
 #include "relay/smtp/trace.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *trace_protocol(bool is_esmtp, bool is_utf8, bool is_tls)
@@ -34,13 +33,27 @@ static void civil(int64_t days, int *year, int *month, int *day)
 	*year = (int)(of_era + era * 400 + (*month <= 2));
 }
 
+static char *put_text(char *at, const char *text, size_t len)
+{
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *put_number(char *at, int value, int digits, char after)
+{
+	for (int i = digits; i-- > 0; value /= 10)
+		at[i] = (char)('0' + value % 10);
+	at[digits] = after;
+	return at + digits + 1;
+}
+
 void trace_date(int64_t now, char out[TRACE_DATE_LEN + 1])
 {
 	static const char days[] = "ThuFriSatSunMonTueWed";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	int64_t day_count = now / 86400, second = now % 86400;
 	int year, month, day, weekday;
-	char text[64];
+	char *at = out;
 
 	if (second < 0) {
 		second += 86400;
@@ -48,12 +61,16 @@ void trace_date(int64_t now, char out[TRACE_DATE_LEN + 1])
 	}
 	civil(day_count, &year, &month, &day);
 	weekday = (int)((day_count % 7 + 7) % 7);
-	snprintf(text, sizeof(text),
-		 "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
-		 days + 3 * weekday, day, months + 3 * (month - 1), year,
-		 (int)(second / 3600), (int)(second / 60 % 60),
-		 (int)(second % 60));
-	snprintf(out, TRACE_DATE_LEN + 1, "%.*s", TRACE_DATE_LEN, text);
+	at = put_text(at, days + (size_t)(3 * weekday), 3);
+	at = put_text(at, ", ", 2);
+	at = put_number(at, day, 2, ' ');
+	at = put_text(at, months + (size_t)(3 * (month - 1)), 3);
+	at = put_text(at, " ", 1);
+	at = put_number(at, year, 4, ' ');
+	at = put_number(at, (int)(second / 3600), 2, ':');
+	at = put_number(at, (int)(second / 60 % 60), 2, ':');
+	at = put_number(at, (int)(second % 60), 2, ' ');
+	put_text(at, "+0000", sizeof("+0000"));
 }
 
 static bool is_host_byte(char byte)
@@ -65,14 +82,12 @@ static bool is_host_byte(char byte)
 
 static void write_helo(struct buffer *out, const char *helo)
 {
+	char shown[TRACE_NAME_MAX];
 	size_t i, len = strnlen(helo, TRACE_NAME_MAX);
 
-	if (len == 0)
-		buffer_append(out, VIEW("unknown"));
 	for (i = 0; i < len; i++)
-		buffer_append_byte(out, is_host_byte(helo[i])
-						? (unsigned char)helo[i]
-						: '?');
+		shown[i] = is_host_byte(helo[i]) ? helo[i] : '?';
+	buffer_append(out, len > 0 ? view_make(shown, len) : VIEW("unknown"));
 }
 
 /* Only what is plain in every header: an address that needs SMTPUTF8, or
@@ -89,6 +104,12 @@ static bool is_plain(const char *recipient)
 	return true;
 }
 
+static void append(struct buffer *out, const char *const *words)
+{
+	while (*words)
+		buffer_append_text(out, *words++);
+}
+
 void trace_write(struct buffer *out, const struct trace *trace)
 {
 	char date[TRACE_DATE_LEN + 1], client[NET_TEXT_MAX];
@@ -97,13 +118,18 @@ void trace_write(struct buffer *out, const struct trace *trace)
 	trace_date(trace->now, date);
 	buffer_append(out, VIEW("Received: from "));
 	write_helo(out, trace->helo);
-	buffer_printf(out, " (%s)\r\n", client);
+	append(out, (const char *const[]){ " (", client, ")\r\n", NULL });
 	if (trace->facts && trace->facts->is_tls)
-		buffer_printf(out, "\t(using %s with cipher %s)\r\n",
-			      trace->facts->version, trace->facts->cipher);
-	buffer_printf(out, "\tby %s (Postern) with %s id %s", trace->hostname,
-		      trace->protocol, trace->id);
+		append(out, (const char *const[]){
+				    "\t(using ", trace->facts->version,
+				    " with cipher ", trace->facts->cipher,
+				    ")\r\n", NULL });
+	append(out, (const char *const[]){ "\tby ", trace->hostname,
+					   " (Postern) with ", trace->protocol,
+					   " id ", trace->id, NULL });
 	if (is_plain(trace->recipient))
-		buffer_printf(out, "\r\n\tfor <%s>", trace->recipient);
-	buffer_printf(out, ";\r\n\t%s\r\n", date);
+		append(out, (const char *const[]){
+				    "\r\n\tfor <", trace->recipient, ">",
+				    NULL });
+	append(out, (const char *const[]){ ";\r\n\t", date, "\r\n", NULL });
 }

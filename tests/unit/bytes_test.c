@@ -5,8 +5,10 @@
 #include "conf/error.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +40,48 @@ static void views_cut_and_compare(void **unused)
 	assert_false(view_starts_fold(VIEW("SIZ"), VIEW("size=")));
 	assert_int_equal(view_index(VIEW("ab"), 'c'), 2);
 	assert_true(view_equal((struct view){ 0 }, VIEW("")));
+}
+
+/* Every byte at every place of three words, behind plain and 8-bit text. */
+static void low_bytes_are_found_where_they_are(void **unused)
+{
+	unsigned char text[24];
+
+	(void)unused;
+	for (unsigned byte = 0; byte < 256; byte++)
+		for (size_t at = 0; at < sizeof(text); at++) {
+			bool has_8bit = false;
+			size_t want = byte < 14 ? at : sizeof(text);
+
+			memset(text, 14, sizeof(text));
+			text[at] = (unsigned char)byte;
+			assert_int_equal(view_low(view_make(text, sizeof(text)),
+						  at / 2, &has_8bit), want);
+			assert_int_equal(has_8bit, byte > 127);
+			/* What lies behind the place was not passed. */
+			memset(text + at, 0xff, sizeof(text) - at);
+			text[at] = 13;
+			has_8bit = false;
+			assert_int_equal(view_low(view_make(text, sizeof(text)),
+						  0, &has_8bit), at);
+			assert_false(has_8bit);
+		}
+	assert_int_equal(view_low(VIEW("abc"), 3, &(bool){ false }), 3);
+}
+
+static void decimals_are_as_printf_writes_them(void **unused)
+{
+	static const uint64_t rows[] = { 0, 7, 10, 65535, 1000000,
+					 UINT64_MAX };
+	char digits[BYTES_DECIMAL_MAX], want[32];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t len = bytes_decimal(rows[i], digits);
+
+		snprintf(want, sizeof(want), "%" PRIu64, rows[i]);
+		assert_view(view_make(digits, len), want);
+	}
 }
 
 static void numbers_are_digits_within_bounds(void **unused)
@@ -183,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(views_cut_and_compare),
+		cmocka_unit_test(low_bytes_are_found_where_they_are),
+		cmocka_unit_test(decimals_are_as_printf_writes_them),
 		cmocka_unit_test(numbers_are_digits_within_bounds),
 		cmocka_unit_test(buffers_grow_and_are_consumed),
 		cmocka_unit_test(foreign_bytes_are_escaped),
