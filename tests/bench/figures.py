@@ -34,18 +34,19 @@ class Result:
     def verdicts(self):
         """What is wanted, and what came of it."""
         found = []
-        for whom, how, factor, other in self.wanted:
+        for whom, how, factor, other, *figure in self.wanted:
             if whom not in self.runs or (other and other not in self.runs):
                 continue
-            got = self.median(whom)
+            got = self.median(whom, *figure)
             if other:
-                got /= self.median(other)
+                got /= self.median(other, *figure)
             what = f"{factor:g} x {other}" if other else \
-                f"{factor:g} {self.unit}"
-            verdict = {"text": f"{whom}: {number(got)}"
+                f"{factor:g} {figure[0] if figure else self.unit}"
+            of_what = f"{figure[0]} of " if figure else ""
+            verdict = {"text": f"{of_what}{whom}: {number(got)}"
                        f"{' x ' + other if other else ''} ({how} {what})",
                        "reached": holds(how, got, factor)}
-            if self.has_rates() and other and \
+            if self.has_rates() and other and not figure and \
                     self.values(whom, WHOLE) and self.values(other, WHOLE):
                 verdict["by cpu"] = self.by_cpu(whom, other)
                 verdict["reached by cpu"] = holds(how, verdict["by cpu"],
