@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum { BUFFER_FIRST = 256, PRINT_FIRST = 128, SMALL_MAX = 1024 };
 
 /* Small pieces come from malloc(): glibc's calloc() goes past what each
@@ -143,6 +147,23 @@ size_t view_low(struct view text, size_t from, bool *has_8bit)
 	uint64_t seen = 0;
 	size_t i = from;
 
+#ifdef __SSE2__
+	for (; text.len - i >= 16; i += 16) {
+		__m128i bytes = _mm_loadu_si128((const void *)(text.at + i));
+		unsigned eights = (unsigned)_mm_movemask_epi8(bytes);
+		unsigned lows = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
+			_mm_min_epu8(bytes, _mm_set1_epi8(13)), bytes));
+
+		if (lows) {
+			unsigned at = (unsigned)__builtin_ctz(lows);
+
+			*has_8bit |= seen || (eights & ((1u << at) - 1));
+			return i + at;
+		}
+		seen |= eights;
+	}
+	seen = seen ? high : 0;
+#endif
 	for (; text.len - i >= sizeof(seen); i += sizeof(seen)) {
 		uint64_t eight = take_eight(text.at + i);
 		/* A borrow goes up only, from a byte that is found anyway. */
@@ -187,6 +208,14 @@ int view_number(struct view text, uint64_t max, uint64_t *value)
 	}
 	*value = sum;
 	return 0;
+}
+
+void text_copy(char *out, size_t room, const char *text)
+{
+	size_t len = strnlen(text, room - 1);
+
+	memcpy(out, text, len);
+	out[len] = '\0';
 }
 
 size_t bytes_decimal(uint64_t value, char out[BYTES_DECIMAL_MAX])

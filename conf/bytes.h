@@ -89,6 +89,8 @@ size_t bytes_utf8(struct view text, uint32_t *point);
  */
 void bytes_escape(struct buffer *out, struct view text, size_t max);
 
+/* As much of the text as fits, with its end byte. */
+void text_copy(char *out, size_t room, const char *text);
 /* A number in decimal, without leading zeros and without an end byte; its
  * length. */
 enum { BYTES_DECIMAL_MAX = 20 };

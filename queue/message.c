@@ -9,6 +9,9 @@
 
 #include "queue/pack.h"
 
+/* What most records take beside the body, to be asked for at once. */
+enum { USUAL_HEAD = 512 };
+
 void lane_parts_add(struct lane_parts *parts, const char *lane, uint32_t part)
 {
 	parts->at = must_realloc(parts->at,
@@ -56,6 +59,7 @@ void message_pack(struct buffer *out, const struct lane_parts *parts,
 		  const struct envelope *envelope, struct body_place place,
 		  struct view small_body)
 {
+	buffer_reserve(out, small_body.len + USUAL_HEAD);
 	record_begin(out);
 	pack_parts(out, parts);
 	pack_u64(out, place.size);

@@ -95,9 +95,10 @@ static void commit(struct session *s)
 	struct receipt *r = s->receipt = must_alloc(sizeof(*r));
 	char count[24];
 
-	snprintf(count, sizeof(count), "%zu", story.recipient_count);
-	snprintf(r->id, sizeof(r->id), "%s", s->set.verbs->id(s->message));
+	text_copy(r->id, sizeof(r->id), s->set.verbs->id(s->message));
 	r->from = must_strdup(story.sender);
+	if (!story.recipient)
+		snprintf(count, sizeof(count), "%zu", story.recipient_count);
 	r->to = must_strdup(story.recipient ? story.recipient : count);
 	r->protocol = story.protocol;
 	r->size = s->size;

@@ -6,7 +6,6 @@
  */
 #include "relay/smtp/inbound_inner.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "relay/admit.h"
@@ -298,7 +297,7 @@ enum inbound_want inbound_begun(struct inbound *s, const char *id, int64_t now)
 		.now = now,
 	};
 
-	snprintf(s->id, sizeof(s->id), "%s", id);
+	text_copy(s->id, sizeof(s->id), id);
 	t->is_begun = true;
 	trace_write(&t->trace, &trace);
 	s->body = buffer_view(&t->trace);

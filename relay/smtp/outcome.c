@@ -5,12 +5,11 @@
  */
 #include "relay/smtp/outbound_state.h"
 
-#include <stdio.h>
 
 /* Host and proof stand in every result, whoever is at fault. */
 void outcome_sign(const struct outbound *s, struct result *result)
 {
-	snprintf(result->host, sizeof(result->host), "%s", s->set.host);
+	text_copy(result->host, sizeof(result->host), s->set.host);
 	result->proof = s->proof;
 	result->hop_has_dsn = s->offer.dsn;
 }

@@ -140,8 +140,8 @@ static void set_status(const struct reply *reply, struct result *result)
 				      [OUTCOME_DEFERRED] = '4',
 				      [OUTCOME_FAILED] = '5' };
 
-	snprintf(result->status, sizeof(result->status), "%s",
-		 reply->status[0] != '\0' ? reply->status : "x.0.0");
+	text_copy(result->status, sizeof(result->status),
+		  reply->status[0] != '\0' ? reply->status : "x.0.0");
 	result->status[0] = class[result->outcome];
 }
 
@@ -160,8 +160,9 @@ void result_from_reply(const struct reply *reply, enum blame blame,
 		outcome = OUTCOME_FAILED;
 	}
 	/* The text is escaped already; twice would be once too often. */
-	result_set(result, outcome, blame, "", "%s", "");
-	snprintf(result->text, sizeof(result->text), "%s", reply->text);
+	result->outcome = outcome;
+	result->blame = blame;
+	text_copy(result->text, sizeof(result->text), reply->text);
 	result->reply_code = reply->code;
 	set_status(reply, result);
 }
