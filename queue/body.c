@@ -101,6 +101,7 @@ static void fetch_done(struct request *request)
 	struct fetch *fetch = (struct fetch *)request;
 	struct body *body = fetch->body;
 	bool is_good = fetch->is_good && !fetch->code;
+	bool is_full = store_is_full(fetch->code);
 	const char *why = fetch->code && !store_is_absent(fetch->code) ?
 				  store_say(fetch->code) :
 				  "the stored body does not check out";
@@ -120,7 +121,9 @@ static void fetch_done(struct request *request)
 		give(body);
 		return;
 	}
-	body->part->is_damaged = true;
+	/* Without room for a checkpoint nothing is known of the record. */
+	if (!is_full)
+		body->part->is_damaged = true;
 	body->call(body->arg, view_make("", 0), true, why);
 }
 

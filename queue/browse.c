@@ -8,13 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "queue/check.h"
 #include "queue/clock.h"
 #include "queue/folder.h"
 #include "queue/ident.h"
 
 static const char *const names[HOMES] = { "fresh", "held" };
+
+enum {
+	NAP = 10, /* ms */
+	NAPS = 30,
+	MAP = 1024 * 1024 * 1024, /* more than a small store and a journal */
+};
 
 int64_t shelf_wall(const struct shelf *shelf, int64_t spool)
 {
@@ -23,6 +31,49 @@ int64_t shelf_wall(const struct shelf *shelf, int64_t spool)
 }
 
 /* --- opening --------------------------------------------------------- */
+
+static void nap(void)
+{
+	const struct timespec t = { .tv_nsec = NAP * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+/* What a relay that is no more left in its journal. Only into a store that
+ * is sound: else it is for the relay's own start to set aside. */
+static void settle(struct shelf *shelf, const char *path, const char *data)
+{
+	struct check_result check;
+	struct error error;
+	struct store *store;
+
+	if (check_file(data, false, &check) || !check.is_sound)
+		return;
+	store_close(shelf->store[HOME_FRESH]);
+	store = store_open(path, MAP, &error);
+	store_close(store);
+	shelf->store[HOME_FRESH] = store_open_reader(path, &error);
+}
+
+/* A relay that works brings its journal into the file within a moment. */
+static void catch_up(struct shelf *shelf, const char *spool, const char *path,
+		     const char *data)
+{
+	struct folder folder;
+
+	for (int i = 0; i < NAPS && store_is_behind(shelf->store[HOME_FRESH]);
+	     i++) {
+		enum folder_state state = folder_try(spool, shelf->number,
+						     &folder);
+
+		if (state == FOLDER_TAKEN) {
+			settle(shelf, path, data);
+			folder_release(&folder);
+			return;
+		}
+		nap();
+	}
+}
 
 static int open_home(struct shelf *shelf, enum home home, const char *spool,
 		     struct error *error)
@@ -38,6 +89,8 @@ static int open_home(struct shelf *shelf, enum home home, const char *spool,
 	if (access(data, F_OK))
 		return errno == ENOENT ? 0 : error_errno(error, "%s", data);
 	shelf->store[home] = store_open_reader(path, error);
+	if (home == HOME_FRESH && shelf->store[home])
+		catch_up(shelf, spool, path, data);
 	return shelf->store[home] ? 0 : -1;
 }
 

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "conf/log.h"
+#include "queue/transact.h"
+
 enum {
 	BATCH_CHANGES = 512,
 	BATCH_BYTES = 8 * 1024 * 1024, /* LMDB holds a transaction's pages in
@@ -39,7 +42,9 @@ struct commit {
 	struct line waiting, ended;
 	size_t urgent;
 	bool is_asleep, is_stopping, is_hurried, is_paused;
-	struct timespec first_at, pause_until;
+	bool is_asked;      /* for a checkpoint */
+	bool is_ahead;      /* one is due then: */
+	struct timespec first_at, pause_until, checkpoint_at;
 	int failure;        /* the code that broke the store, 0 while good */
 	struct commit_numbers numbers;
 };
@@ -98,89 +103,20 @@ static struct timespec later(int milliseconds)
 
 /* --- on the commit thread ------------------------------------------- */
 
-/* One transaction over the batch, or over its kept changes alone. The
- * numbers are of what was committed. */
-static int transact(struct commit *c, const struct line *batch,
-		    bool kept_only, struct store_numbers *numbers)
-{
-	struct store_numbers n;
-	struct store_txn *txn;
-	int rc = store_begin(c->store, &txn);
-
-	if (rc)
-		return rc;
-	for (struct change *at = batch->first; at && !rc; at = at->next)
-		if (at->is_kept || !kept_only)
-			rc = at->apply(at, txn);
-	if (!rc)
-		rc = store_numbers(txn, &n);
-	if (rc) {
-		store_abort(txn);
-		return rc;
-	}
-	rc = store_commit(txn);
-	if (!rc)
-		*numbers = n;
-	return rc;
-}
-
-static void end_all(struct line *batch, bool kept_only, enum change_end end)
-{
-	for (struct change *at = batch->first; at; at = at->next)
-		if (at->is_kept || !kept_only)
-			at->end = end;
-}
-
-/* Each by itself, so that what lets go of mail does not wait for room with
- * what needs much of it. */
-static int transact_each(struct commit *c, struct line *batch,
-			 struct store_numbers *numbers)
-{
-	int rc = 0;
-
-	for (struct change *at = batch->first; at; at = at->next) {
-		struct change *next = at->next;
-		struct line one = { at, &at->next, 1 };
-
-		if (!at->is_kept)
-			continue;
-		at->next = NULL;
-		rc = transact(c, &one, true, numbers);
-		at->next = next;
-		if (!rc)
-			at->end = CHANGE_STORED;
-		else if (!store_is_full(rc))
-			break;
-	}
-	return store_is_full(rc) ? 0 : rc;
-}
-
 static void set_numbers(struct commit *c, const struct store_numbers *n)
 {
 	c->numbers.live = n->live;
 	c->numbers.idle = n->file > n->live ? n->file - n->live : 0;
 }
 
-/* Commits the batch; each change's end says what became of it. A kept one
- * that ends with NO_ROOM has to wait. 0, or why the store is broken. */
+/* Commits the batch. 0, or why the store is broken. */
 static int commit_batch(struct commit *c, struct line *batch)
 {
 	struct store_numbers n = { 0, 0 };
-	int rc = transact(c, batch, false, &n);
+	int rc = transact(c->store, batch->first, &n);
 
-	end_all(batch, false, CHANGE_STORED);
-	if (store_is_full(rc)) {
-		end_all(batch, false, CHANGE_NO_ROOM);
-		rc = transact(c, batch, true, &n);
-		if (!rc)
-			end_all(batch, true, CHANGE_STORED);
-		else if (store_is_full(rc))
-			rc = transact_each(c, batch, &n);
-	}
-	if (rc) {
-		end_all(batch, false, CHANGE_FAILED);
+	if (rc)
 		return rc;
-	}
 	pthread_mutex_lock(&c->mutex);
 	c->numbers.commits++;
 	c->numbers.changes += batch->count;
@@ -190,31 +126,37 @@ static int commit_batch(struct commit *c, struct line *batch)
 	return 0;
 }
 
-/* Under the mutex: waits until there is something to be done now. False
- * when all is done and the thread is to end. */
-static bool wait_for_work(struct commit *c)
+enum work { WORK_OVER, WORK_BATCH, WORK_CHECKPOINT };
+
+/* Under the mutex: waits until there is something to be done now. OVER when
+ * all is done and the thread is to end. */
+static enum work wait_for_work(struct commit *c)
 {
 	for (;;) {
 		struct timespec *until = &c->first_at;
 
+		if (c->is_asked)
+			return WORK_CHECKPOINT;
 		if (!c->waiting.first) {
 			if (c->is_stopping)
-				return false;
-			until = NULL;
+				return WORK_OVER;
+			until = c->is_ahead ? &c->checkpoint_at : NULL;
 		} else if (c->is_stopping || c->is_hurried) {
-			return true;
+			return WORK_BATCH;
 		} else if (c->is_paused && !c->urgent) {
 			until = &c->pause_until;
 		} else if (c->urgent || c->waiting.count >= COMMIT_CROWD) {
-			return true;
+			return WORK_BATCH;
 		}
 		c->is_asleep = true;
 		if (!until)
 			pthread_cond_wait(&c->work, &c->mutex);
 		else if (pthread_cond_timedwait(&c->work, &c->mutex, until)) {
 			c->is_asleep = false;
+			if (!c->waiting.first)
+				return WORK_CHECKPOINT;
 			c->is_paused = false;
-			return true;
+			return WORK_BATCH;
 		}
 		c->is_asleep = false;
 	}
@@ -268,27 +210,81 @@ static void give_back(struct commit *c, struct line *batch)
 	pthread_cond_broadcast(&c->rest);
 }
 
-static void *run(void *arg)
+/* From any thread. */
+static void on_asked(void *arg)
 {
 	struct commit *c = arg;
 
 	pthread_mutex_lock(&c->mutex);
-	while (wait_for_work(c)) {
-		struct line batch;
-		int failure = c->failure;
+	c->is_asked = true;
+	pthread_cond_signal(&c->work);
+	pthread_mutex_unlock(&c->mutex);
+}
 
-		take_batch(c, &batch);
-		pthread_mutex_unlock(&c->mutex);
-		/* Nothing is tried again on a store that failed. */
-		if (failure)
-			end_all(&batch, false, CHANGE_FAILED);
+/* Under the mutex, but for the work. */
+static void do_batch(struct commit *c)
+{
+	struct line batch;
+	int failure = c->failure;
+	bool is_ahead;
+
+	take_batch(c, &batch);
+	pthread_mutex_unlock(&c->mutex);
+	/* Nothing is tried again on a store that failed. */
+	if (failure)
+		transact_fail(batch.first);
+	else
+		failure = commit_batch(c, &batch);
+	is_ahead = store_is_ahead(c->store);
+	pthread_mutex_lock(&c->mutex);
+	if (is_ahead && !c->is_ahead)
+		c->checkpoint_at = later(COMMIT_AHEAD);
+	c->is_ahead = is_ahead;
+	c->failure = failure;
+	give_back(c, &batch);
+}
+
+static void do_checkpoint(struct commit *c)
+{
+	struct store_numbers n = { 0, 0 };
+	struct store_txn *txn;
+	int rc;
+
+	c->is_asked = false;
+	pthread_mutex_unlock(&c->mutex);
+	rc = store_checkpoint(c->store);
+	if (!rc && !store_read(c->store, &txn)) {
+		store_numbers(txn, &n);
+		store_abort(txn);
+	}
+	pthread_mutex_lock(&c->mutex);
+	if (n.file)
+		set_numbers(c, &n);
+	/* For want of room it is tried again. */
+	c->is_ahead = store_is_full(rc);
+	c->checkpoint_at = later(NO_ROOM_PAUSE);
+	if (!rc || store_is_full(rc) || c->failure)
+		return;
+	c->failure = rc;
+	ev_async_send(c->loop, &c->wake);
+}
+
+static void *run(void *arg)
+{
+	struct commit *c = arg;
+	enum work work;
+
+	store_host(c->store, on_asked, c);
+	pthread_mutex_lock(&c->mutex);
+	while ((work = wait_for_work(c)) != WORK_OVER) {
+		if (work == WORK_BATCH)
+			do_batch(c);
 		else
-			failure = commit_batch(c, &batch);
-		pthread_mutex_lock(&c->mutex);
-		c->failure = failure;
-		give_back(c, &batch);
+			do_checkpoint(c);
 	}
 	pthread_mutex_unlock(&c->mutex);
+	/* What it cannot do is done at the next start. */
+	store_leave(c->store);
 	return NULL;
 }
 
@@ -387,8 +383,19 @@ void commit_drain(struct commit *c)
 	}
 }
 
+static void use_journal(struct store *store)
+{
+	int rc = store_use_journal(store);
+
+	if (rc)
+		log_say(LOG_WARNING, "warning", "%s has no journal: %s; each "
+			"commit waits for the disk twice", store_folder(store),
+			store_say(rc));
+}
+
 struct commit *commit_new(struct ev_loop *loop, struct store *store,
-			  commit_broken *broken, void *arg)
+			  bool is_journalled, commit_broken *broken,
+			  void *arg)
 {
 	struct commit *c = must_alloc(sizeof(*c));
 	struct store_txn *txn;
@@ -402,6 +409,8 @@ struct commit *commit_new(struct ev_loop *loop, struct store *store,
 	line_init(&c->fresh);
 	line_init(&c->waiting);
 	line_init(&c->ended);
+	if (is_journalled)
+		use_journal(store);
 	if (!store_read(store, &txn)) {
 		store_numbers(txn, &n);
 		store_abort(txn);

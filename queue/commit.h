@@ -3,7 +3,9 @@
  * wait in one transaction, makes it durable and reports back on the loop.
  * One commit is in flight at a time.  What somebody waits for starts one
  * at once; the rest rides along, at most COMMIT_PATIENCE ms or
- * COMMIT_CROWD changes later.
+ * COMMIT_CROWD changes later.  What is durable in a journal alone goes into
+ * the store's file when nothing waits and it is COMMIT_AHEAD ms old, and
+ * whenever somebody wants to read it.
  */
 #ifndef QUEUE_COMMIT_H
 #define QUEUE_COMMIT_H
@@ -13,7 +15,7 @@
 struct ev_loop;
 struct commit;
 
-enum { COMMIT_PATIENCE = 20, COMMIT_CROWD = 64 };
+enum { COMMIT_PATIENCE = 20, COMMIT_CROWD = 64, COMMIT_AHEAD = 100 };
 
 enum change_end {
 	CHANGE_STORED,  /* durable */
@@ -48,7 +50,8 @@ struct commit_numbers {
 typedef void commit_broken(void *arg, const char *why);
 
 struct commit *commit_new(struct ev_loop *loop, struct store *store,
-			  commit_broken *broken, void *arg);
+			  bool is_journalled, commit_broken *broken,
+			  void *arg);
 /* From the loop's thread only; takes the change. */
 void commit_put(struct commit *commit, struct change *change);
 void commit_numbers(struct commit *commit, struct commit_numbers *out);

@@ -187,15 +187,18 @@ int folder_set_aside(const char *path, char out[FOLDER_MAX],
 
 void folder_empty(const struct folder *folder)
 {
+	/* The journal before what it belongs to: of what was emptied
+	 * nothing must come back. */
+	static const char *const files[] = { "journal", "journal.new",
+					     "data.mdb", "lock.mdb" };
 	char path[FOLDER_MAX + 32];
 
 	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s/data.mdb", folder->path,
-			 names[i]);
-		unlink(path);
-		snprintf(path, sizeof(path), "%s/%s/lock.mdb", folder->path,
-			 names[i]);
-		unlink(path);
+		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
+			snprintf(path, sizeof(path), "%s/%s/%s", folder->path,
+				 names[i], files[k]);
+			unlink(path);
+		}
 		snprintf(path, sizeof(path), "%s/%s", folder->path, names[i]);
 		rmdir(path);
 	}

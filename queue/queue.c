@@ -365,7 +365,7 @@ static void wake_at_start(void *arg, struct lane *lane)
 void queue_start_commit(struct queue *queue, enum home home)
 {
 	queue->commit[home] = commit_new(queue->loop, queue->store[home],
-					 on_broken, queue);
+					 home == HOME_FRESH, on_broken, queue);
 }
 
 static void start(struct queue *queue)

@@ -21,6 +21,7 @@
 #include "queue/mend.h"
 #include "queue/message.h"
 #include "queue/pages.h"
+#include "queue/salvage_journal.h"
 
 enum {
 	BATCH = 4 * 1024 * 1024, /* bytes put in one transaction */
@@ -34,6 +35,7 @@ struct salvage {
 	struct salvage_counts *counts;
 	struct mend *mend;
 	struct pages pages;
+	struct salvage_journal journal; /* of the same file */
 	struct store_txn *txn;
 	size_t in_batch;
 	int code;     /* the new store's */
@@ -93,13 +95,18 @@ static bool is_there(struct salvage *s, struct key key)
 
 /* --- records ---------------------------------------------------------- */
 
+static bool is_gone(const struct salvage *s, struct key key)
+{
+	return salvage_journal_is_gone(&s->journal, key_view(&key));
+}
+
 static void take_message(struct salvage *s, const char *id, uint32_t number,
 			 struct view raw)
 {
 	struct message_record message;
 
 	(void)number;
-	if (message_unpack(raw, id, &message))
+	if (is_gone(s, key_message(id)) || message_unpack(raw, id, &message))
 		return;
 	message_record_clear(&message);
 	mend_note(s->mend, id);
@@ -121,12 +128,13 @@ static void take_job(struct salvage *s, const char *id, uint32_t part,
 	struct progress found, known;
 	char lane[LANE_NAME_MAX + 1];
 	struct view old;
-	bool is_new = true;
+	bool is_new = true, has_lane = !progress_lane(raw, lane);
 
-	if (progress_unpack(raw, id, &found))
+	if ((has_lane && is_gone(s, key_job(lane, id, part))) ||
+	    progress_unpack(raw, id, &found))
 		return;
 	mend_note(s->mend, id);
-	if (!progress_lane(raw, lane)) {
+	if (has_lane) {
 		if (has(s, key_job(lane, id, part), &old) &&
 		    !progress_unpack(old, id, &known)) {
 			is_new = is_further(&found, &known);
@@ -269,7 +277,8 @@ static void visit(void *arg, struct view key, struct view value)
 	struct key aside = { .len = key.len };
 	struct job_key job;
 
-	if (key.at[0] == RECORD_DUE)
+	if (key.at[0] == RECORD_DUE ||
+	    salvage_journal_is_gone(&s->journal, key))
 		return;
 	if (key.at[0] != RECORD_QUARANTINE || s->set->takes_aside) {
 		if (take(s, value))
@@ -402,6 +411,28 @@ static void tell_cut(struct salvage *s)
 	say(s, SALVAGE_LOST, "the end of the file: ", text);
 }
 
+/* What is newer than the newest tree. */
+static void read_journal(struct salvage *s, const char *file)
+{
+	const struct pages *p = &s->pages;
+	const struct pages_meta *meta = &p->meta[p->newest];
+	char text[80];
+	int rc = salvage_journal_open(&s->journal, file,
+				      meta->is_good ? meta->txn : 0);
+
+	if (!rc && !s->journal.missing && !s->journal.unread) {
+		salvage_journal_each(&s->journal, visit, s);
+		return;
+	}
+	snprintf(text, sizeof(text), "%u, and %zu of its pages",
+		 s->journal.missing, s->journal.unread);
+	s->counts->lost++;
+	s->counts->is_whole = false;
+	say(s, SALVAGE_LOST, "changes in the journal: ",
+	    rc ? "it cannot be read" : text);
+	salvage_journal_each(&s->journal, visit, s);
+}
+
 static void collect(struct salvage *s)
 {
 	struct pages *p = &s->pages;
@@ -442,8 +473,10 @@ int salvage(const struct salvage_settings *settings,
 		if (rc)
 			break;
 		s.has_bad = false;
+		read_journal(&s, settings->files[i]);
 		collect(&s);
 		flush(&s);
+		salvage_journal_close(&s.journal);
 		pages_close(&s.pages);
 	}
 	if (!rc && !s.code)

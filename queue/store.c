@@ -12,6 +12,7 @@
 #include "queue/folder.h"
 
 struct store_cursor {
+	struct store_txn *txn;
 	MDB_cursor *cursor;
 };
 
@@ -41,7 +42,8 @@ static struct view view_of_val(MDB_val val)
 	return view_make(val.mv_data, val.mv_size);
 }
 
-static int begin(struct store *store, unsigned flags, struct store_txn **out)
+int store_begin_plain(struct store *store, unsigned flags,
+		      struct store_txn **out)
 {
 	struct store_txn *txn = must_alloc(sizeof(*txn));
 	int rc = mdb_txn_begin(store->env, NULL, flags, &txn->txn);
@@ -66,7 +68,7 @@ static int pages_of(struct store_txn *txn, MDB_dbi dbi, uint64_t *pages)
 	return rc;
 }
 
-static int pages_in_use(struct store_txn *txn, uint64_t *pages)
+int store_pages_in_use(struct store_txn *txn, uint64_t *pages)
 {
 	int rc;
 
@@ -79,7 +81,7 @@ int store_check_counts(struct store_txn *txn)
 {
 	MDB_envinfo info;
 	uint64_t pages;
-	int rc = pages_in_use(txn, &pages);
+	int rc = store_pages_in_use(txn, &pages);
 
 	mdb_env_info(txn->store->env, &info);
 	if (!rc && pages > info.me_last_pgno + 1)
@@ -89,35 +91,28 @@ int store_check_counts(struct store_txn *txn)
 
 int store_begin(struct store *store, struct store_txn **txn)
 {
-	int rc = begin(store, 0, txn);
-
-	if (!rc)
-		rc = store_check_counts(*txn);
-	if (rc && *txn) {
-		store_abort(*txn);
-		*txn = NULL;
-	}
-	return rc;
+	return store_begin_ahead(store, txn);
 }
 
 int store_read(struct store *store, struct store_txn **txn)
 {
-	return begin(store, MDB_RDONLY, txn);
+	int rc = store_catch_up(store);
+
+	*txn = NULL;
+	return rc ? rc : store_begin_plain(store, MDB_RDONLY, txn);
 }
 
 int store_commit(struct store_txn *txn)
 {
-	int rc = mdb_txn_commit(txn->txn), fd;
-
-	/* LMDB's word for a short write, too. */
-	if (rc == EIO && !mdb_env_get_fd(txn->store->env, &fd))
-		rc = folder_why_short(fd);
-	free(txn);
-	return rc;
+	return store_commit_ahead(txn);
 }
 
 void store_abort(struct store_txn *txn)
 {
+	if (txn->is_hosts) {
+		store_abort_ahead(txn);
+		return;
+	}
 	mdb_txn_abort(txn->txn);
 	free(txn);
 }
@@ -136,6 +131,7 @@ int store_put(struct store_txn *txn, struct view key, struct view value)
 {
 	MDB_val k = val_of(key), v = val_of(value);
 
+	store_note_put(txn, key, value);
 	return mdb_put(txn->txn, txn->store->dbi, &k, &v, 0);
 }
 
@@ -143,6 +139,7 @@ int store_delete(struct store_txn *txn, struct view key)
 {
 	MDB_val k = val_of(key);
 
+	store_note_delete(txn, key);
 	return mdb_del(txn->txn, txn->store->dbi, &k, NULL);
 }
 
@@ -151,6 +148,7 @@ int store_walk(struct store_txn *txn, struct store_cursor **out)
 	struct store_cursor *cursor = must_alloc(sizeof(*cursor));
 	int rc = mdb_cursor_open(txn->txn, txn->store->dbi, &cursor->cursor);
 
+	cursor->txn = txn;
 	if (rc) {
 		free(cursor);
 		cursor = NULL;
@@ -186,6 +184,12 @@ int store_next(struct store_cursor *cursor, struct view *key,
 
 int store_delete_here(struct store_cursor *cursor)
 {
+	MDB_val k, v;
+	int rc = mdb_cursor_get(cursor->cursor, &k, &v, MDB_GET_CURRENT);
+
+	if (rc)
+		return rc;
+	store_note_delete(cursor->txn, view_of_val(k));
 	return mdb_cursor_del(cursor->cursor, 0);
 }
 
@@ -214,7 +218,7 @@ void store_forget(struct store_txn *txn, struct view value)
 int store_numbers(struct store_txn *txn, struct store_numbers *out)
 {
 	uint64_t pages;
-	int fd, rc = pages_in_use(txn, &pages);
+	int fd, rc = store_pages_in_use(txn, &pages);
 	struct stat st;
 
 	if (!rc)
@@ -225,7 +229,15 @@ int store_numbers(struct store_txn *txn, struct store_numbers *out)
 		return rc;
 	out->live = pages * txn->store->page;
 	out->file = (uint64_t)st.st_size;
+	/* What was reserved behind its end. */
+	if (txn->store->journal && (uint64_t)st.st_blocks * 512 > out->file)
+		out->file = (uint64_t)st.st_blocks * 512;
 	return 0;
+}
+
+const char *store_folder(const struct store *store)
+{
+	return store->folder;
 }
 
 void store_check_readers(struct store *store)
@@ -241,5 +253,9 @@ void store_close(struct store *store)
 		return;
 	if (store->env)
 		mdb_env_close(store->env);
+	store_journal_close(store->journal);
+	pthread_mutex_destroy(&store->mutex);
+	pthread_cond_destroy(&store->news);
+	free(store->folder);
 	free(store);
 }

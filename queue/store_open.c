@@ -90,7 +90,8 @@ static int open_dbi(struct store *store)
 		return rc;
 	rc = mdb_dbi_open(txn, NULL, 0, &store->dbi);
 	if (!rc)
-		rc = store_check_counts(&(struct store_txn){ store, txn });
+		rc = store_check_counts(&(struct store_txn){
+			.store = store, .txn = txn });
 	if (rc) {
 		mdb_txn_abort(txn);
 		return rc;
@@ -142,12 +143,16 @@ static int open_in(struct store *store, const char *folder, uint64_t map,
 	if (check_length(store, error))
 		return error_prefix(error, "%s", folder);
 	rc = open_dbi(store);
-	return rc ? error_set(error, "%s: %s", folder, mdb_strerror(rc)) : 0;
+	if (rc)
+		return error_set(error, "%s: %s", folder, mdb_strerror(rc));
+	return store_replay(store, error);
 }
 
 static void remove_files(const char *folder)
 {
-	static const char *const files[] = { DATA_FILE, LOCK_FILE };
+	static const char *const files[] = { DATA_FILE, LOCK_FILE,
+					     STORE_JOURNAL,
+					     STORE_JOURNAL_DRAFT };
 	char path[PATH_ROOM];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -156,9 +161,19 @@ static void remove_files(const char *folder)
 	}
 }
 
-static int make_in(const char *folder, uint64_t map, struct error *error)
+static struct store *new(const char *folder)
 {
 	struct store *store = must_alloc(sizeof(*store));
+
+	store->folder = must_strdup(folder);
+	pthread_mutex_init(&store->mutex, NULL);
+	pthread_cond_init(&store->news, NULL);
+	return store;
+}
+
+static int make_in(const char *folder, uint64_t map, struct error *error)
+{
+	struct store *store = new(folder);
 	int rc = folder_make(folder, error);
 
 	if (!rc)
@@ -206,7 +221,7 @@ struct store *store_open(const char *folder, uint64_t map, struct error *error)
 	}
 	if (prepare(folder, map, error))
 		return NULL;
-	store = must_alloc(sizeof(*store));
+	store = new(folder);
 	if (!open_in(store, folder, map, error))
 		return store;
 	store_close(store);
@@ -262,7 +277,7 @@ static int open_reader_env(struct store *store, const char *folder)
 
 struct store *store_open_reader(const char *folder, struct error *error)
 {
-	struct store *store = must_alloc(sizeof(*store));
+	struct store *store = new(folder);
 	int rc = open_reader_env(store, folder);
 
 	if (rc)
@@ -273,4 +288,19 @@ struct store *store_open_reader(const char *folder, struct error *error)
 		error_prefix(error, "%s", folder);
 	store_close(store);
 	return NULL;
+}
+
+bool store_is_behind(struct store *store)
+{
+	struct store_journal_sight sight = { .visit = NULL };
+	struct store_journal *journal;
+	MDB_envinfo info;
+	int rc = store_journal_open(store->folder, false, &journal);
+
+	if (rc)
+		return false;
+	mdb_env_info(store->env, &info);
+	rc = store_journal_walk(journal, info.me_last_txnid + 1, &sight);
+	store_journal_close(journal);
+	return !rc && sight.units;
 }

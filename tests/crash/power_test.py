@@ -10,8 +10,10 @@ on it. What had been acknowledged by then has arrived, or arrives now, whole.
 
 Three disks for each prefix: `kept` has all writes, the last one torn at a
 sector; `lost` only what was synced; `mixed` a random choice of what was not,
-with the last one torn. A name that its folder was never synced for may be
-missing, too. `make test` takes some prefixes, `make crash` all of them."""
+with the last one torn. A write through O_DSYNC is durable when it is done; in
+`mixed` the cut comes within it when it is the last one. A name that its folder
+was never synced for may be missing, too. `make test` takes some prefixes,
+`make crash` all of them."""
 import fcntl
 import os
 import pathlib
@@ -177,10 +179,19 @@ def disks(root, found, sort, numbers):
     lays the disk out there)"""
     disk = Disk(root)
     for number, event in enumerate(found, 1):
+        chance = random.Random(f"{sort} {number}")
+        node = disk.find(event.path) if event.kind == "W" else None
+        is_within = sort == "mixed" and event.is_durable and node
+        if number in numbers and is_within:
+            chosen = choose(sort, disk.pending(), chance)
+            chosen[event] = torn(event, chance)
+            node.pending.append(event)
+            yield (number, event.end - 1,
+                   lambda path: disk.root.lay_out(path, chosen))
+            node.pending.remove(event)
         disk.add(event)
-        if number in numbers:
-            chosen = choose(sort, disk.pending(),
-                            random.Random(f"{sort} {number}"))
+        if number in numbers and not is_within:
+            chosen = choose(sort, disk.pending(), chance)
             yield (number, event.end,
                    lambda path: disk.root.lay_out(path, chosen))
 

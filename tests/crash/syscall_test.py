@@ -136,7 +136,7 @@ def a_start_that_fails_says_so_and_loses_nothing(lab, call, how, numbers):
         stores = [f"{relay.spool}/worker-0/{name}"
                   for name in ("fresh", "held")]
         paths = [path + name for path in stores
-                 for name in ("", "/data.mdb", "/lock.mdb")]
+                 for name in ("", "/data.mdb", "/lock.mdb", "/journal")]
         relay.wrapper = ["strace", "-f", "-qqq", "-o", log,
                          *(word for path in paths for word in ("-P", path)),
                          "-e", "trace=" + call,
