@@ -58,16 +58,6 @@ void bytes_wipe(void *at, size_t len)
 		explicit_bzero(at, len);
 }
 
-struct view view_make(const void *at, size_t len)
-{
-	return (struct view){ at, len };
-}
-
-struct view view_of(const char *text)
-{
-	return view_make(text, strlen(text));
-}
-
 bool view_equal(struct view a, struct view b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.at, b.at, a.len));
@@ -86,18 +76,6 @@ bool view_equal_fold(struct view a, struct view b)
 		if (fold(a.at[i]) != fold(b.at[i]))
 			return false;
 	return true;
-}
-
-struct view view_from(struct view text, size_t from)
-{
-	if (from >= text.len)
-		return (struct view){ text.at, 0 };
-	return (struct view){ text.at + from, text.len - from };
-}
-
-struct view view_first(struct view text, size_t len)
-{
-	return (struct view){ text.at, len < text.len ? len : text.len };
 }
 
 bool view_starts_fold(struct view text, struct view prefix)
@@ -238,18 +216,6 @@ char *view_string(struct view text)
 	if (text.len)
 		memcpy(copy, text.at, text.len);
 	return copy;
-}
-
-struct view buffer_view(const struct buffer *b)
-{
-	if (!b->data)
-		return (struct view){ NULL, 0 };
-	return (struct view){ b->data + b->start, b->end - b->start };
-}
-
-size_t buffer_len(const struct buffer *b)
-{
-	return b->end - b->start;
 }
 
 unsigned char *buffer_reserve(struct buffer *b, size_t len)

@@ -2,7 +2,8 @@
  * Bytes: borrowed views and growing buffers, the only two ways in which
  * text and wire data are passed around.  A view is pointer + length, is
  * never NUL-terminated by promise and never outlives its owner.  Nothing
- * here does I/O; running out of memory ends the process.
+ * here does I/O; running out of memory ends the process.  What every line
+ * of mail passes through many times is defined here, to be inlined.
  */
 #ifndef CONF_BYTES_H
 #define CONF_BYTES_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A borrowed run of bytes. */
 struct view {
@@ -20,16 +22,33 @@ struct view {
 /* A view of a string constant or of a NUL-terminated string. */
 #define VIEW(literal) \
 	((struct view){(const unsigned char *)(literal), sizeof(literal) - 1})
-struct view view_of(const char *text);
-struct view view_make(const void *at, size_t len);
+static inline struct view view_make(const void *at, size_t len)
+{
+	return (struct view){ at, len };
+}
+
+static inline struct view view_of(const char *text)
+{
+	return view_make(text, strlen(text));
+}
 
 bool view_equal(struct view a, struct view b);
 /* Equal when ASCII letters are folded. */
 bool view_equal_fold(struct view a, struct view b);
 bool view_starts_fold(struct view text, struct view prefix);
 /* The bytes from `from` on; empty when there are none. */
-struct view view_from(struct view text, size_t from);
-struct view view_first(struct view text, size_t len);
+static inline struct view view_from(struct view text, size_t from)
+{
+	if (from >= text.len)
+		return (struct view){ text.at, 0 };
+	return (struct view){ text.at + from, text.len - from };
+}
+
+static inline struct view view_first(struct view text, size_t len)
+{
+	return (struct view){ text.at, len < text.len ? len : text.len };
+}
+
 /* Without leading and trailing blanks (space, tab). */
 struct view view_trim(struct view text);
 /* Index of the byte, or len when it does not occur. */
@@ -54,8 +73,16 @@ struct buffer {
 	size_t start, end, room;
 };
 
-struct view buffer_view(const struct buffer *b);
-size_t buffer_len(const struct buffer *b);
+static inline size_t buffer_len(const struct buffer *b)
+{
+	return b->end - b->start;
+}
+
+static inline struct view buffer_view(const struct buffer *b)
+{
+	return view_make(b->data ? b->data + b->start : NULL, buffer_len(b));
+}
+
 void buffer_append(struct buffer *b, struct view bytes);
 void buffer_append_byte(struct buffer *b, unsigned char byte);
 void buffer_printf(struct buffer *b, const char *format, ...)
