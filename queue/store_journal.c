@@ -500,18 +500,14 @@ void store_journal_newest(struct store_journal *journal, uint64_t *generation)
 
 	read_units(journal, &units);
 	*generation = 0;
-	for (size_t at = 0; at < all;) {
+	/* Into the bodies, too: what is damaged may hide no other unit. */
+	for (size_t at = 0; at < all; at += ALIGN) {
 		struct unit unit;
 
-		if (!read_head(view_make(units + at, all - at),
-			       journal->salt, &unit)) {
-			at += ALIGN;
-			continue;
-		}
-		if (unit.generation > *generation)
+		if (read_head(view_make(units + at, all - at), journal->salt,
+			      &unit) &&
+		    unit.generation > *generation)
 			*generation = unit.generation;
-		at += UNIT_HEAD + unit.body.len;
-		at += (ALIGN - at % ALIGN) % ALIGN;
 	}
 	free(units);
 }
