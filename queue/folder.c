@@ -190,7 +190,8 @@ void folder_empty(const struct folder *folder)
 	/* The journal before what it belongs to: of what was emptied
 	 * nothing must come back. */
 	static const char *const files[] = { "journal", "journal.new",
-					     "data.mdb", "lock.mdb" };
+					     "journal.damaged", "data.mdb",
+					     "lock.mdb" };
 	char path[FOLDER_MAX + 32];
 
 	for (int i = 0; i < 2; i++) {

@@ -18,6 +18,8 @@
 
 #define STORE_JOURNAL "/journal"
 #define STORE_JOURNAL_DRAFT STORE_JOURNAL ".new"
+/* One that did not check out as a whole. */
+#define STORE_JOURNAL_DAMAGED STORE_JOURNAL ".damaged"
 
 enum {
 	STORE_JOURNAL_MOST = 1024 * 1024,

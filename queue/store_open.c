@@ -152,7 +152,8 @@ static void remove_files(const char *folder)
 {
 	static const char *const files[] = { DATA_FILE, LOCK_FILE,
 					     STORE_JOURNAL,
-					     STORE_JOURNAL_DRAFT };
+					     STORE_JOURNAL_DRAFT,
+					     STORE_JOURNAL_DAMAGED };
 	char path[PATH_ROOM];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

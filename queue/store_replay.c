@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/log.h"
 #include "queue/folder.h"
@@ -35,12 +36,13 @@ static void tell(const char *folder, const struct store_journal_sight *sight)
 /* It is kept for whoever can read more of it than we. */
 static void set_aside(const char *folder)
 {
-	char path[FOLDER_MAX + 16], aside[FOLDER_MAX] = "nowhere";
-	struct error error;
+	char path[FOLDER_MAX + 32], aside[FOLDER_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s" STORE_JOURNAL, folder);
-	if (folder_set_aside(path, aside, &error))
-		log_say(LOG_WARNING, "warning", "%s", error.text);
+	snprintf(aside, sizeof(aside), "%s" STORE_JOURNAL_DAMAGED, folder);
+	if (rename(path, aside))
+		log_say(LOG_WARNING, "warning", "%s: %s", aside,
+			strerror(errno));
 	log_say(LOG_WARNING, "warning", "%s is damaged and not read: it is now "
 		"%s; mail of the last moment before the stop may be lost",
 		path, aside);
