@@ -89,32 +89,12 @@ int store_check_counts(struct store_txn *txn)
 	return rc;
 }
 
-int store_begin(struct store *store, struct store_txn **txn)
-{
-	return store_begin_ahead(store, txn);
-}
-
 int store_read(struct store *store, struct store_txn **txn)
 {
 	int rc = store_catch_up(store);
 
 	*txn = NULL;
 	return rc ? rc : store_begin_plain(store, MDB_RDONLY, txn);
-}
-
-int store_commit(struct store_txn *txn)
-{
-	return store_commit_ahead(txn);
-}
-
-void store_abort(struct store_txn *txn)
-{
-	if (txn->is_hosts) {
-		store_abort_ahead(txn);
-		return;
-	}
-	mdb_txn_abort(txn->txn);
-	free(txn);
 }
 
 int store_get(struct store_txn *txn, struct view key, struct view *value)

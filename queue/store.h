@@ -1,9 +1,9 @@
 /*
  * One LMDB environment, seen as sorted keys and values.  The only room
  * that knows LMDB.  Always fully synchronous: a commit that returned 0 is
- * on the disk, in LMDB's file or in a journal beside it.  A write transaction begins and ends in one thread; read
- * transactions are short and may run beside it.  Values point into the map
- * and die with their transaction.
+ * on the disk, in LMDB's file or in a journal beside it.  A write transaction
+ * begins and ends in one thread; read transactions are short and may run
+ * beside it.  Values point into the map and die with their transaction.
  *
  * Codes: 0, or one that store_is_absent/full() and store_say() explain.
  */

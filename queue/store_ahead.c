@@ -1,6 +1,7 @@
 /*
- * Commits that are ahead of LMDB's file: durable in the journal, and in one
- * transaction that stays open.  See store.h.
+ * Beginning and ending write transactions: LMDB's own, or ahead of LMDB's
+ * file: durable in the journal, and in one transaction that stays open.  See
+ * store.h.
  *
  * Whoever has LMDB's write transaction owns the journal.  Whoever begins one
  * first brings into it what the journal has for it: after an abort nothing
@@ -114,6 +115,12 @@ void store_mark(struct store_txn *txn)
 
 /* --- beginning -------------------------------------------------------- */
 
+static void give_up(struct store_txn *txn)
+{
+	mdb_txn_abort(txn->txn);
+	free(txn);
+}
+
 int store_redo(void *arg, struct view key, const struct view *value)
 {
 	struct store_txn *txn = arg;
@@ -165,8 +172,7 @@ static int begin_write(struct store *store, struct store_txn **out)
 	}
 	if (!rc)
 		return 0;
-	mdb_txn_abort((*out)->txn);
-	free(*out);
+	give_up(*out);
 	*out = NULL;
 	return rc;
 }
@@ -220,7 +226,7 @@ static int begin_hosts(struct store *store, struct store_txn **out)
 	return 0;
 }
 
-int store_begin_ahead(struct store *store, struct store_txn **out)
+int store_begin(struct store *store, struct store_txn **out)
 {
 	*out = NULL;
 	return is_host(store) ? begin_hosts(store, out)
@@ -305,7 +311,7 @@ static bool is_wanted(struct store *store)
 	return is;
 }
 
-int store_commit_ahead(struct store_txn *txn)
+int store_commit(struct store_txn *txn)
 {
 	struct store *store = txn->store;
 	struct store_journal *journal = store->journal;
@@ -323,17 +329,19 @@ int store_commit_ahead(struct store_txn *txn)
 	return 0;
 }
 
-void store_abort_ahead(struct store_txn *txn)
+void store_abort(struct store_txn *txn)
 {
 	struct store *store = txn->store;
 
-	txn->is_out = false;
-	store_journal_drop(store->journal);
-	if (!txn->is_touched)
-		return;
-	store->open = NULL;
-	mdb_txn_abort(txn->txn);
-	free(txn);
+	if (txn->is_hosts) {
+		txn->is_out = false;
+		store_journal_drop(store->journal);
+		/* As it was: it goes on. */
+		if (!txn->is_touched)
+			return;
+		store->open = NULL;
+	}
+	give_up(txn);
 }
 
 int store_checkpoint(struct store *store)
@@ -348,11 +356,9 @@ int store_checkpoint(struct store *store)
 		publish(store, rc);
 		return rc;
 	}
-	if (store->open) {
-		mdb_txn_abort(store->open->txn);
-		free(store->open);
-		store->open = NULL;
-	}
+	if (store->open)
+		give_up(store->open);
+	store->open = NULL;
 	return 0;
 }
 
@@ -361,7 +367,7 @@ int store_checkpoint(struct store *store)
 static int catch_up_here(struct store *store)
 {
 	struct store_txn *txn;
-	int rc = store_begin_ahead(store, &txn);
+	int rc = store_begin(store, &txn);
 
 	return rc ? rc : store_finish(txn);
 }
@@ -442,12 +448,8 @@ int store_leave(struct store *store)
 
 	if (!is_host(store))
 		return 0;
+	/* It leaves no transaction open. */
 	rc = store_checkpoint(store);
-	if (store->open) {
-		mdb_txn_abort(store->open->txn);
-		free(store->open);
-		store->open = NULL;
-	}
 	pthread_mutex_lock(&store->mutex);
 	store->is_hosted = false;
 	pthread_cond_broadcast(&store->news);

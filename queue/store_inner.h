@@ -66,9 +66,6 @@ int store_begin_plain(struct store *store, unsigned flags,
 
 /* --- store_ahead.c ---------------------------------------------------- */
 
-int store_begin_ahead(struct store *store, struct store_txn **out);
-int store_commit_ahead(struct store_txn *txn);
-void store_abort_ahead(struct store_txn *txn);
 /* A reader must see all that was committed. */
 int store_catch_up(struct store *store);
 void store_note_put(struct store_txn *txn, struct view key,
