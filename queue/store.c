@@ -118,9 +118,12 @@ int store_put(struct store_txn *txn, struct view key, struct view value)
 int store_delete(struct store_txn *txn, struct view key)
 {
 	MDB_val k = val_of(key);
+	int rc = mdb_del(txn->txn, txn->store->dbi, &k, NULL);
 
-	store_note_delete(txn, key);
-	return mdb_del(txn->txn, txn->store->dbi, &k, NULL);
+	/* A transaction of nothing but these would never be in the file. */
+	if (rc != MDB_NOTFOUND)
+		store_note_delete(txn, key);
+	return rc;
 }
 
 int store_walk(struct store_txn *txn, struct store_cursor **out)

@@ -39,7 +39,7 @@ bool store_is_ahead(struct store *store)
 	bool is;
 
 	pthread_mutex_lock(&store->mutex);
-	is = store->is_ahead;
+	is = store->ahead > store->filed;
 	pthread_mutex_unlock(&store->mutex);
 	return is;
 }
@@ -54,23 +54,30 @@ static int broken(struct store *store)
 	return rc;
 }
 
-static void set_ahead(struct store *store)
+static void set_ahead(struct store *store, uint64_t id)
 {
 	pthread_mutex_lock(&store->mutex);
-	store->is_ahead = true;
+	store->ahead = id;
 	pthread_mutex_unlock(&store->mutex);
 }
 
-/* A checkpoint came to its end. */
-static void publish(struct store *store, int rc)
+/* Without LMDB's lock: the host may be ahead again, by a later one. */
+static void set_filed(struct store *store, uint64_t id)
 {
 	pthread_mutex_lock(&store->mutex);
-	store->tries++;
+	if (id > store->filed)
+		store->filed = id;
+	pthread_cond_broadcast(&store->news);
+	pthread_mutex_unlock(&store->mutex);
+}
+
+static void set_failed(struct store *store, int rc)
+{
+	pthread_mutex_lock(&store->mutex);
+	store->failures++;
 	store->last = rc;
-	if (!rc)
-		store->is_ahead = false;
 	/* No sync is tried again on a disk that failed. */
-	else if (store->journal && !store_is_full(rc))
+	if (store->journal && !store_is_full(rc))
 		store->broken = rc;
 	pthread_cond_broadcast(&store->news);
 	pthread_mutex_unlock(&store->mutex);
@@ -259,7 +266,10 @@ int store_finish(struct store_txn *txn)
 			rc = MDB_PANIC;
 	}
 	free(txn);
-	publish(store, rc);
+	if (rc)
+		set_failed(store, rc);
+	else if (had)
+		set_filed(store, id);
 	return rc;
 }
 
@@ -325,7 +335,7 @@ int store_commit(struct store_txn *txn)
 	if (is_wanted(store) || !store_journal_fits(journal) ||
 	    !has_reserve(txn) || store_journal_write(journal))
 		return store_finish(txn);
-	set_ahead(store);
+	set_ahead(store, mdb_txn_id(txn->txn));
 	return 0;
 }
 
@@ -353,7 +363,7 @@ int store_checkpoint(struct store *store)
 		rc = begin_hosts(store, &txn);
 		if (!rc)
 			return store_finish(txn);
-		publish(store, rc);
+		set_failed(store, rc);
 		return rc;
 	}
 	if (store->open)
@@ -372,37 +382,41 @@ static int catch_up_here(struct store *store)
 	return rc ? rc : store_finish(txn);
 }
 
-int store_catch_up(struct store *store)
+/* Until the file has all that was journalled until now; 0, why that failed,
+ * or EAGAIN: the host left before. */
+static int wait_for_host(struct store *store)
 {
-	bool is_ahead, is_hosted;
-	uint64_t seen;
+	uint64_t goal, failures;
 	int rc = 0;
 
-	if (is_host(store)) {
-		/* Its transaction is what it is to read. */
-		if (store->open && store->open->is_out)
-			return EDEADLK;
-		return store_is_ahead(store) ? store_checkpoint(store) : 0;
-	}
 	pthread_mutex_lock(&store->mutex);
-	seen = store->tries;
-	if (store->is_ahead && store->is_hosted) {
-		store->wanting++;
+	goal = store->ahead;
+	failures = store->failures;
+	store->wanting++;
+	if (store->filed < goal && store->is_hosted)
 		store->ask(store->arg);
-		while (store->is_ahead && store->is_hosted &&
-		       store->tries == seen)
-			pthread_cond_wait(&store->news, &store->mutex);
-		store->wanting--;
-		if (store->is_ahead && store->tries != seen)
-			rc = store->last;
-	}
-	is_ahead = store->is_ahead && store->tries == seen;
-	is_hosted = store->is_hosted;
+	while (store->filed < goal && store->is_hosted &&
+	       store->failures == failures)
+		pthread_cond_wait(&store->news, &store->mutex);
+	store->wanting--;
+	if (store->filed < goal)
+		rc = store->failures != failures ? store->last : EAGAIN;
 	pthread_mutex_unlock(&store->mutex);
-	/* The host left, and could not bring it into the file. */
-	if (!rc && is_ahead && !is_hosted)
-		rc = catch_up_here(store);
 	return rc;
+}
+
+int store_catch_up(struct store *store)
+{
+	int rc;
+
+	if (!is_host(store)) {
+		rc = wait_for_host(store);
+		return rc == EAGAIN ? catch_up_here(store) : rc;
+	}
+	/* Its transaction is what it is to read. */
+	if (store->open && store->open->is_out)
+		return EDEADLK;
+	return store_is_ahead(store) ? store_checkpoint(store) : 0;
 }
 
 /* --- hosts ------------------------------------------------------------ */

@@ -37,11 +37,12 @@ struct store {
 	void *arg;
 	pthread_t host;
 	bool is_hosted;
-	bool is_ahead;    /* the journal has what LMDB's file has not */
+	uint64_t ahead;   /* the newest transaction that was journalled */
+	uint64_t filed;   /* the newest of those that is in LMDB's file */
 	unsigned wanting; /* threads that wait for the host to let go */
 	unsigned writers; /* those of them that are to begin a transaction */
-	uint64_t tries;   /* checkpoints, done or failed */
-	int last;         /* what became of the last one */
+	uint64_t failures; /* of commits into the file */
+	int last;         /* why the last one failed */
 	int broken;       /* why nothing is tried any more; 0: it is well */
 };
 

@@ -192,6 +192,23 @@ static void a_journal_that_is_full_begins_anew(void **state)
 	clear(&b);
 }
 
+static void what_was_not_there_is_not_journalled(void **state)
+{
+	struct store_txn *txn;
+	struct bench b;
+
+	(void)state;
+	make(&b, MAP);
+	assert_int_equal(store_begin(b.store, &txn), 0);
+	assert_true(store_is_absent(store_delete(txn, view_of("nobody"))));
+	assert_int_equal(store_commit(txn), 0);
+	assert_false(store_is_ahead(b.store));
+	assert_int_equal(store_checkpoint(b.store), 0);
+	assert_int_equal(put(&b, "a", 10), 0);
+	assert_true(has(b.store, "a"));
+	clear(&b);
+}
+
 static void an_abort_takes_back_its_own_alone(void **state)
 {
 	struct store *copy;
@@ -463,6 +480,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_committed_survives_a_kill),
 		cmocka_unit_test(a_journal_that_is_full_begins_anew),
+		cmocka_unit_test(what_was_not_there_is_not_journalled),
 		cmocka_unit_test(an_abort_takes_back_its_own_alone),
 		cmocka_unit_test(what_finds_no_room_leaves_the_rest),
 		cmocka_unit_test(a_checkpoint_that_fails_loses_nothing),
