@@ -106,59 +106,60 @@ size_t view_index(struct view text, unsigned char byte)
 	return found ? (size_t)(found - text.at) : text.len;
 }
 
-/* Eight bytes, the first one in the lowest place. */
-static uint64_t take_eight(const unsigned char *at)
-{
-	uint64_t eight;
+/*
+ * A look at so many bytes at once: masks of those that are below LOW and of
+ * those above 127, the first byte in the lowest place, with so many bits for
+ * each.
+ */
+enum { LOW = 14 };
+#ifdef __SSE2__
+enum { STRIDE = 16, BITS = 1 };
 
-	memcpy(&eight, at, sizeof(eight));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	eight = __builtin_bswap64(eight);
-#endif
-	return eight;
+static void look(const unsigned char *at, uint64_t *low, uint64_t *high)
+{
+	__m128i bytes = _mm_loadu_si128((const void *)at);
+	__m128i least = _mm_min_epu8(bytes, _mm_set1_epi8(LOW - 1));
+
+	*low = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(least, bytes));
+	*high = (unsigned)_mm_movemask_epi8(bytes);
 }
+#else
+enum { STRIDE = 8, BITS = 8 };
+
+static void look(const unsigned char *at, uint64_t *low, uint64_t *high)
+{
+	static const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t bytes;
+
+	memcpy(&bytes, at, sizeof(bytes));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	bytes = __builtin_bswap64(bytes);
+#endif
+	/* A borrow goes up only, from a byte that is found anyway. */
+	*low = (bytes - LOW * ones) >> 7 & ~bytes >> 7 & ones;
+	*high = bytes >> 7 & ones;
+}
+#endif
 
 size_t view_low(struct view text, size_t from, bool *has_8bit)
 {
-	static const uint64_t high = UINT64_C(0x8080808080808080),
-			      least = UINT64_C(0x0e0e0e0e0e0e0e0e);
-	uint64_t seen = 0;
+	uint64_t low, high, seen = 0;
 	size_t i = from;
 
-#ifdef __SSE2__
-	for (; text.len - i >= 16; i += 16) {
-		__m128i bytes = _mm_loadu_si128((const void *)(text.at + i));
-		unsigned eights = (unsigned)_mm_movemask_epi8(bytes);
-		unsigned lows = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(
-			_mm_min_epu8(bytes, _mm_set1_epi8(13)), bytes));
-
-		if (lows) {
-			unsigned at = (unsigned)__builtin_ctz(lows);
-
-			*has_8bit |= seen || (eights & ((1u << at) - 1));
-			return i + at;
-		}
-		seen |= eights;
-	}
-	seen = seen ? high : 0;
-#endif
-	for (; text.len - i >= sizeof(seen); i += sizeof(seen)) {
-		uint64_t eight = take_eight(text.at + i);
-		/* A borrow goes up only, from a byte that is found anyway. */
-		uint64_t low = (eight - least) & ~eight & high;
-
+	for (; text.len - i >= STRIDE; i += STRIDE) {
+		look(text.at + i, &low, &high);
 		if (low) {
-			unsigned bits = (unsigned)__builtin_ctzll(low) - 7;
+			unsigned first = (unsigned)__builtin_ctzll(low);
 
-			*has_8bit |= ((seen | (eight & ((UINT64_C(1) << bits) -
-							1))) & high) != 0;
-			return i + bits / 8;
+			seen |= high & ((UINT64_C(1) << first) - 1);
+			*has_8bit |= seen != 0;
+			return i + first / BITS;
 		}
-		seen |= eight;
+		seen |= high;
 	}
-	for (; i < text.len && text.at[i] >= 0x0e; i++)
-		seen |= text.at[i];
-	*has_8bit |= (seen & high) != 0;
+	for (; i < text.len && text.at[i] >= LOW; i++)
+		seen |= text.at[i] & 0x80;
+	*has_8bit |= seen != 0;
 	return i;
 }
 

@@ -185,22 +185,28 @@ int folder_set_aside(const char *path, char out[FOLDER_MAX],
 	return error_set(error, "%s: no name is free to set it aside", path);
 }
 
-void folder_empty(const struct folder *folder)
+void folder_clear_store(const char *path)
 {
-	/* The journal before what it belongs to: of what was emptied
-	 * nothing must come back. */
+	/* The journal before what it belongs to: of what was cleared nothing
+	 * must come back. */
 	static const char *const files[] = { "journal", "journal.new",
 					     "journal.damaged", "data.mdb",
 					     "lock.mdb" };
-	char path[FOLDER_MAX + 32];
+	char file[FOLDER_MAX + 32];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, files[i]);
+		unlink(file);
+	}
+}
+
+void folder_empty(const struct folder *folder)
+{
+	char path[FOLDER_MAX + 8];
 
 	for (int i = 0; i < 2; i++) {
-		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", folder->path,
-				 names[i], files[k]);
-			unlink(path);
-		}
 		snprintf(path, sizeof(path), "%s/%s", folder->path, names[i]);
+		folder_clear_store(path);
 		rmdir(path);
 	}
 }

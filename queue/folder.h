@@ -45,6 +45,8 @@ enum folder_state folder_try(const char *spool, unsigned number,
 /* A store's folder goes to `PATH.damaged-N`, the first that is free. */
 int folder_set_aside(const char *path, char out[FOLDER_MAX],
 		     struct error *error);
+/* Removes a store's files; its folder stays. */
+void folder_clear_store(const char *path);
 /* Removes both stores of a taken folder; its lock stays. */
 void folder_empty(const struct folder *folder);
 void folder_release(struct folder *folder);

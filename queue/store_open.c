@@ -12,7 +12,6 @@
 
 #include "queue/folder.h"
 
-#define DATA_FILE "/data.mdb"
 #define LOCK_FILE "/lock.mdb"
 #define DRAFT     ".new"
 
@@ -148,20 +147,6 @@ static int open_in(struct store *store, const char *folder, uint64_t map,
 	return store_replay(store, error);
 }
 
-static void remove_files(const char *folder)
-{
-	static const char *const files[] = { DATA_FILE, LOCK_FILE,
-					     STORE_JOURNAL,
-					     STORE_JOURNAL_DRAFT,
-					     STORE_JOURNAL_DAMAGED };
-	char path[PATH_ROOM];
-
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", folder, files[i]);
-		unlink(path);
-	}
-}
-
 static struct store *new(const char *folder)
 {
 	struct store *store = must_alloc(sizeof(*store));
@@ -191,11 +176,11 @@ static int make(const char *folder, uint64_t map, struct error *error)
 	char draft[FOLDER_MAX + sizeof(DRAFT)];
 
 	snprintf(draft, sizeof(draft), "%s" DRAFT, folder);
-	remove_files(draft);
+	folder_clear_store(draft);
 	if (make_in(draft, map, error))
 		return -1;
 	/* An empty folder may stand there. */
-	remove_files(folder);
+	folder_clear_store(folder);
 	return folder_rename(draft, folder, error);
 }
 

@@ -5,7 +5,6 @@
  */
 #include "relay/smtp/outbound_state.h"
 
-
 /* Host and proof stand in every result, whoever is at fault. */
 void outcome_sign(const struct outbound *s, struct result *result)
 {
