@@ -41,23 +41,23 @@ static void nap(void)
 
 /* What a relay that is no more left in its journal. Only into a store that
  * is sound: else it is for the relay's own start to set aside. */
-static void settle(struct shelf *shelf, const char *path, const char *data)
+static void settle(struct shelf *shelf, const char *path, const char *data,
+		   struct error *error)
 {
 	struct check_result check;
-	struct error error;
 	struct store *store;
 
 	if (check_file(data, false, &check) || !check.is_sound)
 		return;
 	store_close(shelf->store[HOME_FRESH]);
-	store = store_open(path, MAP, &error);
+	store = store_open(path, MAP, error);
 	store_close(store);
-	shelf->store[HOME_FRESH] = store_open_reader(path, &error);
+	shelf->store[HOME_FRESH] = store_open_reader(path, error);
 }
 
 /* A relay that works brings its journal into the file within a moment. */
 static void catch_up(struct shelf *shelf, const char *spool, const char *path,
-		     const char *data)
+		     const char *data, struct error *error)
 {
 	struct folder folder;
 
@@ -67,7 +67,7 @@ static void catch_up(struct shelf *shelf, const char *spool, const char *path,
 						     &folder);
 
 		if (state == FOLDER_TAKEN) {
-			settle(shelf, path, data);
+			settle(shelf, path, data, error);
 			folder_release(&folder);
 			return;
 		}
@@ -90,7 +90,7 @@ static int open_home(struct shelf *shelf, enum home home, const char *spool,
 		return errno == ENOENT ? 0 : error_errno(error, "%s", data);
 	shelf->store[home] = store_open_reader(path, error);
 	if (home == HOME_FRESH && shelf->store[home])
-		catch_up(shelf, spool, path, data);
+		catch_up(shelf, spool, path, data, error);
 	return shelf->store[home] ? 0 : -1;
 }
 

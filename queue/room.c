@@ -3,8 +3,8 @@
  * can hold where that is less.  A reserve of it is for removals, results
  * and reports; a quarter of it stays free on the disk itself, which new
  * mail may fill no further, for the two files grow apart and never shrink.
- * The disk is asked again after each commit, and after two milliseconds:
- * others fill it, and make room on it.
+ * The disk is asked again after each commit, after two milliseconds, and
+ * before something is refused: others fill it, and make room on it.
  */
 #include "queue/inner.h"
 #include "queue/opening.h"
@@ -157,7 +157,7 @@ bool queue_fits(struct queue *queue, enum home home, uint64_t size)
 	return fits(&room, home, wanted(queue, size));
 }
 
-bool queue_has_room(struct queue *queue, uint64_t size)
+static bool seems_to_have_room(struct queue *queue, uint64_t size)
 {
 	uint64_t wants = wanted(queue, size);
 	struct room room;
@@ -173,6 +173,15 @@ bool queue_has_room(struct queue *queue, uint64_t size)
 		       fits(&room, HOME_FRESH, wants);
 	return (size <= SMALL_BODY_MAX && fits(&room, HOME_FRESH, wants)) ||
 	       fits(&room, HOME_HELD, wants);
+}
+
+bool queue_has_room(struct queue *queue, uint64_t size)
+{
+	if (seems_to_have_room(queue, size))
+		return true;
+	/* Nothing is refused for what was so a moment ago. */
+	queue->disk.is_known = false;
+	return seems_to_have_room(queue, size);
 }
 
 bool room_to_spare(struct queue *queue)

@@ -420,16 +420,14 @@ static void read_journal(struct salvage *s, const char *file)
 	int rc = salvage_journal_open(&s->journal, file,
 				      meta->is_good ? meta->txn : 0);
 
-	if (!rc && !s->journal.missing && !s->journal.unread) {
-		salvage_journal_each(&s->journal, visit, s);
-		return;
+	if (rc || s->journal.missing || s->journal.unread) {
+		snprintf(text, sizeof(text), "%u, and %zu of its pages",
+			 s->journal.missing, s->journal.unread);
+		s->counts->lost++;
+		s->counts->is_whole = false;
+		say(s, SALVAGE_LOST, "changes in the journal: ",
+		    rc ? "it cannot be read" : text);
 	}
-	snprintf(text, sizeof(text), "%u, and %zu of its pages",
-		 s->journal.missing, s->journal.unread);
-	s->counts->lost++;
-	s->counts->is_whole = false;
-	say(s, SALVAGE_LOST, "changes in the journal: ",
-	    rc ? "it cannot be read" : text);
 	salvage_journal_each(&s->journal, visit, s);
 }
 

@@ -20,7 +20,7 @@ static void tell(const char *folder, const struct store_journal_sight *sight)
 			folder, sight->unread);
 	if (sight->missing)
 		log_say(LOG_WARNING, "warning",
-			"%s" STORE_JOURNAL " is damaged: %u changes are lost; "
+			"%s" STORE_JOURNAL " is damaged, lost changes: %u; "
 			"the first %zu bytes that do not check out are at %zu",
 			folder, sight->missing, sight->bytes, sight->first);
 	if (sight->is_cut)
@@ -29,8 +29,8 @@ static void tell(const char *folder, const struct store_journal_sight *sight)
 			"to its end", folder);
 	if (sight->units)
 		log_say(LOG_NOTICE, "checked",
-			"%s" STORE_JOURNAL ": %u changes went into the store",
-			folder, sight->units);
+			"%s" STORE_JOURNAL ": %u change%s went into the store",
+			folder, sight->units, sight->units == 1 ? "" : "s");
 }
 
 /* It is kept for whoever can read more of it than we. */
